@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * histogram - counts of values in buckets with fixed upper bounds, as Prometheus wants them
+ *
+ * One writer, any readers: the writer's additions are plain loads and stores (relaxed atomics
+ * without a lock prefix), so a reader may see a value that is a moment old, never a torn one. */
+#ifndef STATS_HISTOGRAM_H
+#define STATS_HISTOGRAM_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef _Atomic uint64_t counter;
+
+/* Adds to a counter that only the calling thread writes. */
+static inline void counter_add(counter *to, uint64_t amount)
+{
+    atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+static inline void counter_set(counter *to, uint64_t value)
+{
+    atomic_store_explicit(to, value, memory_order_relaxed);
+}
+
+static inline uint64_t counter_read(const counter *from)
+{
+    return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+enum {
+    /* Upper bounds at most; one bucket more holds what lies above the last. */
+    HISTOGRAM_BOUND_COUNT_MAX = 16,
+};
+
+struct histogram {
+    counter bucket[HISTOGRAM_BOUND_COUNT_MAX + 1];
+    counter sum;
+};
+
+/* Adds @count values of @value.  @bounds is ascending, inclusive, in @value's unit. */
+static inline void histogram_add(struct histogram *histogram, const uint64_t *bounds,
+                                 size_t bound_count, uint64_t value, uint64_t count)
+{
+    size_t index = 0;
+
+    assert(bound_count <= HISTOGRAM_BOUND_COUNT_MAX);
+    while (index < bound_count && value > bounds[index])
+        index++;
+    counter_add(&histogram->bucket[index], count);
+    counter_add(&histogram->sum, value * count);
+}
+
+#endif
