@@ -104,6 +104,10 @@ ACKD_API void ackd_batch_complete(struct ackd_batch *deferred);
 ACKD_API int ackd_handler_parse(const char *text, struct ackd_handler *ret_handler,
                                 struct ackd_error *error);
 
+/* Checks that ackd_handler_parse() would understand @text, without opening or starting anything.
+ * 0 or -EINVAL. */
+ACKD_API int ackd_handler_check(const char *text, struct ackd_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -126,8 +126,7 @@ struct engine {
 /* An epoll engine (Linux >= 4.5).  @events, @owner, @pool and @counters outlive it.  Fails with
  * -EMFILE, -ENOMEM and their like. */
 int engine_epoll_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
-                     struct buffer_pool *pool, struct counters *counters,
-                     struct ackd_error *error);
+                     struct buffer_pool *pool, struct counters *counters, struct ackd_error *error);
 
 /* Frees an engine whose sockets are all closed; NULL is fine. */
 static inline void engine_free(struct engine *engine)

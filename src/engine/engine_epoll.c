@@ -105,8 +105,7 @@ static void receive_ready(struct engine_epoll *self, struct engine_socket *socke
 }
 
 /* Sends what the kernel takes of @buffer.  Negative errno when the connection is dead. */
-static int send_some(struct engine_epoll *self, struct engine_socket *socket,
-                     struct buffer *buffer)
+static int send_some(struct engine_epoll *self, struct engine_socket *socket, struct buffer *buffer)
 {
     struct counters *const counters = self->engine.counters;
     const size_t size = buffer_size(buffer);
@@ -355,8 +354,7 @@ static size_t epoll_pending_size(struct engine *engine, struct engine_socket *so
     return (size_t)size;
 }
 
-static void epoll_close(struct engine *engine, struct engine_socket *socket,
-                        enum engine_close how)
+static void epoll_close(struct engine *engine, struct engine_socket *socket, enum engine_close how)
 {
     struct engine_epoll *const self = of(engine);
 
@@ -407,8 +405,7 @@ static const struct engine_ops epoll_ops = {
 };
 
 int engine_epoll_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
-                     struct buffer_pool *pool, struct counters *counters,
-                     struct ackd_error *error)
+                     struct buffer_pool *pool, struct counters *counters, struct ackd_error *error)
 {
     struct engine_epoll *const self = calloc(1, sizeof *self);
     int status = 0;

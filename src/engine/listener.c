@@ -63,9 +63,8 @@ static int claim_unix(const struct address *address, struct ackd_error *error)
     const int fd = open_socket(address);
     if (fd < 0)
         return raise_for(error, fd, "socket", address);
-    const int code = connect(fd, (const struct sockaddr *)&address->storage, address->size) < 0
-                         ? -errno
-                         : 0;
+    const int code =
+        connect(fd, (const struct sockaddr *)&address->storage, address->size) < 0 ? -errno : 0;
     close(fd);
     if (code != -ECONNREFUSED)
         return raise_for(error, -EADDRINUSE, "connect", address);

@@ -77,8 +77,7 @@ static uint32_t count_whole(const struct train *train, size_t *size)
 static uint32_t write_train(struct append *self, const struct train *train)
 {
     pthread_mutex_lock(&self->mutex);
-    const ssize_t written =
-        pwritev(self->fd, train->pieces, (int)train->count * 2, self->end);
+    const ssize_t written = pwritev(self->fd, train->pieces, (int)train->count * 2, self->end);
     size_t size = written > 0 ? (size_t)written : 0;
     const uint32_t count = count_whole(train, &size);
 
@@ -171,8 +170,7 @@ static int open_file(const char *path, off_t *ret_end, struct ackd_error *error)
     return fd;
 }
 
-int handler_append_new(const char *path, struct ackd_handler *ret_handler,
-                       struct ackd_error *error)
+int handler_append_new(const char *path, struct ackd_handler *ret_handler, struct ackd_error *error)
 {
     off_t end = 0;
 

@@ -46,7 +46,7 @@ struct ackd_batch {
     /* The worker's. */
     struct ackd_batch *next; /* in the connection's order queue */
     bool complete;
-    uint32_t charged_size;   /* bytes held while deferred */
+    uint32_t charged_size; /* bytes held while deferred */
     uint64_t received_ns;
     struct counters *counters;
 };

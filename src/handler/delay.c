@@ -118,8 +118,7 @@ static void delay_free(void *context)
     free(self);
 }
 
-int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler,
-                      struct ackd_error *error)
+int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler, struct ackd_error *error)
 {
     struct delay *const self = calloc(1, sizeof *self);
     pthread_condattr_t monotonic;
@@ -142,7 +141,6 @@ int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler,
         free(self);
         return error_raise(error, code, "delay: cannot start its thread: %s", strerror(-code));
     }
-    *ret_handler =
-        (struct ackd_handler){.self = self, .on_batch = delay_batch, .free = delay_free};
+    *ret_handler = (struct ackd_handler){.self = self, .on_batch = delay_batch, .free = delay_free};
     return 0;
 }

@@ -20,29 +20,56 @@ struct ackd_handler handler_discard(void)
     return (struct ackd_handler){.on_batch = discard_batch};
 }
 
-static int parse_delay(const char *text, struct ackd_handler *ret_handler,
-                       struct ackd_error *error)
-{
-    uint64_t delay_ns;
+/* Which handler a text names, and what stands behind the colon. */
+enum kind { KIND_NONE, KIND_DISCARD, KIND_APPEND, KIND_DELAY };
 
-    if (!units_parse_duration_ns(text, &delay_ns))
-        return error_raise(error, -EINVAL, "delay:%s: give a time such as delay:5ms or delay:1s",
-                           text);
-    return handler_delay_new(delay_ns, ret_handler, error);
+static enum kind parse_kind(const char *text, const char **ret_rest)
+{
+    *ret_rest = strchr(text, ':') ? strchr(text, ':') + 1 : "";
+    if (strcmp(text, "discard") == 0)
+        return KIND_DISCARD;
+    if (strncmp(text, "append:", 7) == 0 && text[7] != '\0')
+        return KIND_APPEND;
+    return strncmp(text, "delay:", 6) == 0 ? KIND_DELAY : KIND_NONE;
 }
 
-int ackd_handler_parse(const char *text, struct ackd_handler *ret_handler,
-                       struct ackd_error *error)
+/* Parses what can be judged without opening anything. */
+static int parse(const char *text, enum kind *ret_kind, const char **ret_rest,
+                 uint64_t *ret_delay_ns, struct ackd_error *error)
 {
+    *ret_delay_ns = 0;
+    *ret_kind = parse_kind(text, ret_rest);
+    if (*ret_kind == KIND_NONE)
+        return error_raise(error, -EINVAL,
+                           "'%s' is no handler: give discard, append:FILE or delay:TIME", text);
+    if (*ret_kind == KIND_DELAY && !units_parse_duration_ns(*ret_rest, ret_delay_ns))
+        return error_raise(error, -EINVAL, "'%s': give a time such as delay:5ms or delay:1s", text);
+    return 0;
+}
+
+int ackd_handler_check(const char *text, struct ackd_error *error)
+{
+    enum kind kind;
+    const char *rest;
+    uint64_t delay_ns;
+
+    return parse(text, &kind, &rest, &delay_ns, error);
+}
+
+int ackd_handler_parse(const char *text, struct ackd_handler *ret_handler, struct ackd_error *error)
+{
+    enum kind kind;
+    const char *rest;
+    uint64_t delay_ns;
+
     assert(text && ret_handler);
-    if (strcmp(text, "discard") == 0) {
-        *ret_handler = handler_discard();
-        return 0;
-    }
-    if (strncmp(text, "append:", 7) == 0 && text[7] != '\0')
-        return handler_append_new(text + 7, ret_handler, error);
-    if (strncmp(text, "delay:", 6) == 0)
-        return parse_delay(text + 6, ret_handler, error);
-    return error_raise(error, -EINVAL,
-                       "'%s' is no handler: give discard, append:FILE or delay:TIME", text);
+    const int status = parse(text, &kind, &rest, &delay_ns, error);
+    if (status < 0)
+        return status;
+    if (kind == KIND_APPEND)
+        return handler_append_new(rest, ret_handler, error);
+    if (kind == KIND_DELAY)
+        return handler_delay_new(delay_ns, ret_handler, error);
+    *ret_handler = handler_discard();
+    return 0;
 }

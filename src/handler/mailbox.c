@@ -13,8 +13,8 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail)
     assert(mailbox->wake);
     do {
         mail->next = newest;
-    } while (!atomic_compare_exchange_weak_explicit(
-        &mailbox->newest, &newest, mail, memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->newest, &newest, mail,
+                                                    memory_order_release, memory_order_relaxed));
 
     /* Who finds the mailbox empty wakes the taker; the others know that somebody has. */
     if (!newest)

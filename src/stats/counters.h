@@ -21,7 +21,7 @@ enum {
 struct counters {
     alignas(CACHE_LINE_SIZE)
 #define COUNTER(field, family, labels, help) counter field;
-#define GAUGE(field, family, labels, help) counter field;
+#define GAUGE(field, family, labels, help)   counter field;
 #include "stats/counters.def"
 #undef COUNTER
 #undef GAUGE

@@ -115,8 +115,8 @@ static void expose_limits(struct exposition *to)
     if (fds >= 0)
         expose(to, "process_open_fds", EXPOSITION_GAUGE, "Number of open file descriptors.", fds);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        expose(to, "process_max_fds", EXPOSITION_GAUGE,
-               "Maximum number of open file descriptors.", (double)limit.rlim_cur);
+        expose(to, "process_max_fds", EXPOSITION_GAUGE, "Maximum number of open file descriptors.",
+               (double)limit.rlim_cur);
     if (getrlimit(RLIMIT_AS, &limit) == 0)
         expose(to, "process_virtual_memory_max_bytes", EXPOSITION_GAUGE,
                "Maximum amount of virtual memory available in bytes.",
