@@ -49,20 +49,14 @@ static void watch_out(struct conn *conn, const struct lane *lane, bool out)
     assert(status == 0);
 }
 
-static uint64_t in_flight(const struct conn *conn)
-{
-    return conn->sent - conn->verify.top;
-}
-
 /* Closes the socket and settles the ledger.  The messages in flight go to @unanswered. */
 static void end(struct conn *conn, struct lane *lane, uint64_t *unanswered)
 {
     assert(conn->fd >= 0);
     close(conn->fd);
     conn->fd = -1;
-    *unanswered += in_flight(conn);
+    *unanswered += conn->sent - conn->verify.top;
     lane->ledger.lost += conn->verify.missing_count;
-    lane->in_flight -= in_flight(conn);
     lane->begun_count -= conn->begun_size > 0;
     lane->open_count--;
 }
@@ -131,7 +125,6 @@ static void note_written(struct conn *conn, struct lane *lane, uint32_t whole_co
     conn->frame += whole_count;
     if (conn->frame >= lane->train.frame_count)
         conn->frame -= lane->train.frame_count;
-    lane->in_flight += whole_count;
     lane->ledger.sent += whole_count;
 }
 
@@ -207,25 +200,40 @@ static void note_acked(struct conn *conn, struct lane *lane, uint64_t from, uint
         latency_add(latency, now_ns - schedule_due_ns(lane->schedule, conn->index, sequence), 1);
 }
 
+/* Judges the ack at the front of @input, which is not simply the next success. */
+static enum verify_verdict judge_one(struct conn *conn, struct lane *lane, struct bytes *input,
+                                     uint64_t now_ns)
+{
+    struct bad_ack bad = {
+        .time_ns = now_ns,
+        .connection_index = conn->index,
+        .expected_id = conn->verify.expected_id,
+    };
+
+    memcpy(bad.bytes, input->data, sizeof bad.bytes);
+    bad.verdict = verify_one(&conn->verify, input, conn->sent, &lane->ledger);
+    if (lane->first_bad.verdict == VERIFY_OK)
+        lane->first_bad = bad;
+    return bad.verdict;
+}
+
 /* Judges all whole acks in @input; what remains of it is a split one.  False when the bytes cannot
  * be followed any further. */
 static bool judge(struct conn *conn, struct lane *lane, struct bytes *input, uint64_t now_ns)
 {
     struct verify *const verify = &conn->verify;
-    bool followed = true;
 
-    while (followed && input->size >= ACK_FRAME_SIZE) {
+    while (input->size >= ACK_FRAME_SIZE) {
         const uint64_t top = verify->top;
         const uint64_t run_count = verify_run(verify, input, conn->sent, &lane->ledger);
 
-        if (run_count == 0)
-            followed = verify_one(verify, input, conn->sent, &lane->ledger);
+        if (run_count == 0 && judge_one(conn, lane, input, now_ns) == VERIFY_UNFRAMED)
+            return false;
         /* Messages that were jumped over have no latency. */
         if (verify->top > top)
             note_acked(conn, lane, run_count > 0 ? top : verify->top - 1, now_ns);
-        lane->in_flight -= verify->top - top;
     }
-    return followed;
+    return true;
 }
 
 void conn_receive(struct conn *conn, struct lane *lane)

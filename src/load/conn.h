@@ -24,6 +24,15 @@ enum {
     LANE_HEADROOM_SIZE = 16,
 };
 
+/* The first ack of a thread that was not as it should be. */
+struct bad_ack {
+    enum verify_verdict verdict; /* VERIFY_OK: there was none */
+    uint64_t time_ns;
+    uint64_t connection_index;
+    uint64_t expected_id;
+    uint8_t bytes[ACK_FRAME_SIZE];
+};
+
 struct lane {
     int epoll_fd;
     bool sending; /* false: only frames that were begun are completed */
@@ -36,7 +45,7 @@ struct lane {
 
     struct ledger ledger;
     struct traffic traffic;
-    uint64_t in_flight;
+    struct bad_ack first_bad;
     uint32_t open_count;
     uint32_t begun_count;      /* connections that wrote a part of a frame */
     uint32_t disconnect_count; /* connections that ended before the run did */

@@ -29,10 +29,16 @@ struct ledger {
     uint64_t malformed;    /* bytes that are no SUBMIT_ACK of the dialect */
 };
 
+/* The messages that are not yet accounted for. */
+static inline uint64_t ledger_unanswered(const struct ledger *ledger)
+{
+    return ledger->sent - ledger->ok - ledger->failed - ledger->lost - ledger->cut;
+}
+
 /* True when every message that was sent has been accounted for. */
 static inline bool ledger_closes(const struct ledger *ledger)
 {
-    return ledger->sent == ledger->ok + ledger->failed + ledger->lost + ledger->cut;
+    return ledger_unanswered(ledger) == 0;
 }
 
 /* True when every message was acked once, in order, with result 0. */

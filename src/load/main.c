@@ -21,6 +21,8 @@ enum {
     EXIT_NO_CONNECTION = 69,
 };
 
+#define LAST_INTERVAL_MIN_NS (100 * NS_PER_MS)
+
 static int fail(int exit_code, const struct ackd_error *error)
 {
     fprintf(stderr, "ackload: %s\n", error->text);
@@ -45,6 +47,14 @@ static bool take_signal(int signal_fd)
     return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
 }
 
+static void sample(struct run *run, const struct options *options, uint64_t now_ns,
+                   struct live *live)
+{
+    const struct interval *const interval = run_sample(run, now_ns);
+    if (!options->quiet)
+        live_show(live, interval, options->duration_ns);
+}
+
 /* Watches the threads until all have ended: a sample each second, and the user's wish to stop. */
 static void watch(struct run *run, const struct options *options, int signal_fd, struct live *live)
 {
@@ -60,9 +70,7 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
         if (now_ns < next_ns) {
             poll(watched, 2, (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
         } else {
-            const struct interval *const interval = run_sample(run, now_ns);
-            if (!options->quiet)
-                live_show(live, interval, options->duration_ns);
+            sample(run, options, now_ns, live);
             next_ns += NS_PER_S;
         }
         if (take_signal(signal_fd)) {
@@ -70,6 +78,9 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
             run_stop(run, how);
         }
     }
+    /* What is left of a second, unless the last sample has just been taken. */
+    if (clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
+        sample(run, options, clock_monotonic_ns(), live);
     live_clear(live);
 }
 

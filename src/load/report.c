@@ -106,6 +106,38 @@ static void print_ledger(FILE *to, const struct outcome *outcome)
                 COUNT(outcome->disconnect_count), plural(outcome->disconnect_count));
 }
 
+const char *report_verdict_name(enum verify_verdict verdict)
+{
+    switch (verdict) {
+    case VERIFY_FAILED:
+        return "failed";
+    case VERIFY_OUT_OF_ORDER:
+        return "out_of_order";
+    case VERIFY_DUPLICATE:
+        return "duplicate";
+    case VERIFY_UNKNOWN:
+        return "unknown";
+    case VERIFY_MALFORMED:
+    case VERIFY_UNFRAMED:
+        return "malformed";
+    case VERIFY_OK:
+        break;
+    }
+    return "";
+}
+
+static void print_bad_ack(FILE *to, const struct bad_ack *bad)
+{
+    fprintf(to, "  first bad   %s, after %s on connection %s: ", report_verdict_name(bad->verdict),
+            TIME(bad->time_ns), COUNT(bad->connection_index));
+    for (size_t i = 0; i < sizeof bad->bytes; i++)
+        fprintf(to, "%02x", bad->bytes[i]);
+    fputs(", expected id ", to);
+    for (int shift = 56; shift >= 0; shift -= 8)
+        fputc((int)(bad->expected_id >> shift & 0xff), to);
+    fputc('\n', to);
+}
+
 static void print_rate(FILE *to, const struct options *options, const struct outcome *outcome)
 {
     fprintf(to, "  rate        %s acks/s over %.2f s", COUNT((uint64_t)(outcome->rate + 0.5)),
@@ -184,6 +216,8 @@ void report_result(FILE *to, const struct options *options, const struct plan *p
 {
     fputc('\n', to);
     print_ledger(to, outcome);
+    if (outcome->first_bad.verdict != VERIFY_OK)
+        print_bad_ack(to, &outcome->first_bad);
     print_rate(to, options, outcome);
     print_latencies(to, options, outcome);
     print_client(to, options, outcome);

@@ -26,6 +26,9 @@ void live_show(struct live *live, const struct interval *interval, uint64_t dura
 /* Removes the line from a terminal. */
 void live_clear(struct live *live);
 
+/* The name of a bad ack's verdict, as the ledger's column; "" for VERIFY_OK. */
+const char *report_verdict_name(enum verify_verdict verdict);
+
 /* Prints the final table. */
 void report_result(FILE *to, const struct options *options, const struct plan *plan,
                    const struct outcome *outcome);

@@ -52,6 +52,21 @@ static json_t *make_ledger(const struct ledger *ledger)
                      "malformed", (json_int_t)ledger->malformed);
 }
 
+static json_t *make_bad_ack(const struct bad_ack *bad)
+{
+    char got[2 * ACK_FRAME_SIZE + 1];
+    char expected[PACKET_ID_SIZE + 1] = "";
+
+    if (bad->verdict == VERIFY_OK)
+        return json_null();
+    for (size_t i = 0; i < sizeof bad->bytes; i++)
+        snprintf(got + 2 * i, 3, "%02x", bad->bytes[i]);
+    store_be64((uint8_t *)expected, bad->expected_id);
+    return json_pack("{s:s, s:f, s:I, s:s, s:s}", "kind", report_verdict_name(bad->verdict), "at_s",
+                     (double)bad->time_ns / (double)NS_PER_S, "connection",
+                     (json_int_t)bad->connection_index, "expected_id", expected, "bytes", got);
+}
+
 static json_t *make_latency(const struct latency_sum *latency)
 {
     return json_pack(
@@ -151,15 +166,15 @@ static json_t *make_result(const struct options *options, const struct plan *pla
 
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)plan->hash);
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:o, s:I, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:s, s:s, s:b, s:o, s:I, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}",
         "schema", SCHEMA, "version", ackd_version(), "verdict",
         verdict_name(outcome_verdict(outcome)), "reason", outcome_reason(outcome), "interrupted",
         outcome->interrupted, "plan", make_plan(options, plan), "seed",
         (json_int_t)options->plan.seed, "stream_hash", hash, "ledger",
-        make_ledger(&outcome->ledger), "disconnects", (int)outcome->disconnect_count, "rate",
-        make_rate(options, outcome), "latency", make_latencies(options, outcome), "traffic",
-        make_traffic(&outcome->traffic), "cpu", make_cpu(outcome), "intervals",
-        make_intervals(outcome), "env", make_env());
+        make_ledger(&outcome->ledger), "first_bad_ack", make_bad_ack(&outcome->first_bad),
+        "disconnects", (int)outcome->disconnect_count, "rate", make_rate(options, outcome),
+        "latency", make_latencies(options, outcome), "traffic", make_traffic(&outcome->traffic),
+        "cpu", make_cpu(outcome), "intervals", make_intervals(outcome), "env", make_env());
 }
 
 int report_json(const char *path, const struct options *options, const struct plan *plan,

@@ -235,6 +235,18 @@ static void merge_traffic(struct traffic *sum, const struct traffic *from)
     sum->read_count += from->read_count;
 }
 
+/* Keeps the earlier of the two. */
+static void merge_bad_ack(struct bad_ack *earliest, const struct worker *worker)
+{
+    struct bad_ack bad = worker->lane.first_bad;
+
+    if (bad.verdict == VERIFY_OK)
+        return;
+    bad.time_ns -= worker->common->schedule.start_ns;
+    if (earliest->verdict == VERIFY_OK || bad.time_ns < earliest->time_ns)
+        *earliest = bad;
+}
+
 static void merge_worker(struct outcome *outcome, const struct worker *worker)
 {
     const double measured_s = (double)worker->measured_ns / (double)NS_PER_S;
@@ -242,6 +254,8 @@ static void merge_worker(struct outcome *outcome, const struct worker *worker)
     ledger_merge(&outcome->ledger, &worker->lane.ledger);
     merge_traffic(&outcome->traffic, &worker->lane.traffic);
     outcome->disconnect_count += worker->lane.disconnect_count;
+    outcome->scheduled += worker->released;
+    merge_bad_ack(&outcome->first_bad, worker);
     latency_merge(&outcome->latency, &worker->tally->latency);
     latency_merge(&outcome->lateness, &worker->tally->lateness);
     if (measured_s <= 0)
@@ -271,7 +285,6 @@ const struct outcome *run_finish(struct run *run)
     getrusage(RUSAGE_SELF, &usage);
     outcome->cpu_user_s = seconds(usage.ru_utime);
     outcome->cpu_system_s = seconds(usage.ru_stime);
-    outcome->scheduled = (uint64_t)(outcome->duration_s * run->options->rate);
     return outcome;
 }
 

@@ -37,6 +37,7 @@ struct interval {
 struct outcome {
     struct ledger ledger;
     struct traffic traffic;
+    struct bad_ack first_bad; /* of all connections; its time is since the start */
     uint32_t disconnect_count;
     bool interrupted;
 

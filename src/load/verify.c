@@ -136,40 +136,50 @@ static bool take_late(struct verify *verify, uint64_t sequence)
     return verify->top - sequence <= verify->memory_mask && clear_missing(verify, sequence);
 }
 
-bool verify_one(struct verify *verify, struct bytes *input, uint64_t sent, struct ledger *ledger)
+/* Counts the ack of a message, and says what it was. */
+static enum verify_verdict settle(uint8_t result, bool late, struct ledger *ledger)
+{
+    if (late)
+        ledger->out_of_order++;
+    if (result == RESULT_OK)
+        ledger->ok++;
+    else
+        ledger->failed++;
+    if (late)
+        return VERIFY_OUT_OF_ORDER;
+    return result == RESULT_OK ? VERIFY_OK : VERIFY_FAILED;
+}
+
+enum verify_verdict verify_one(struct verify *verify, struct bytes *input, uint64_t sent,
+                               struct ledger *ledger)
 {
     const uint8_t *const ack = input->data;
+    const uint8_t result = ack[ACK_RESULT_OFFSET];
     uint64_t sequence = 0;
 
     assert(input->size >= ACK_FRAME_SIZE);
     if (load_be32(ack) != ACK_FRAME_SIZE) {
         ledger->malformed++;
-        return false;
+        return VERIFY_UNFRAMED;
     }
     *input = bytes_skip(*input, ACK_FRAME_SIZE);
     if (!accept_command(verify, ack[ACK_COMMAND_OFFSET])) {
         ledger->malformed++;
-        return true;
+        return VERIFY_MALFORMED;
     }
 
     switch (locate(verify, load_be64(ack + ACK_ID_OFFSET), sent, &sequence)) {
     case PLACE_UNKNOWN:
-        ledger->unknown++;
-        return true;
-    case PLACE_PAST:
-        if (!take_late(verify, sequence)) {
-            ledger->duplicate++;
-            return true;
-        }
-        ledger->out_of_order++;
         break;
+    case PLACE_PAST:
+        if (take_late(verify, sequence))
+            return settle(result, true, ledger);
+        ledger->duplicate++;
+        return VERIFY_DUPLICATE;
     case PLACE_FLIGHT:
         ledger->lost += advance(verify, sequence);
-        break;
+        return settle(result, false, ledger);
     }
-    if (ack[ACK_RESULT_OFFSET] == RESULT_OK)
-        ledger->ok++;
-    else
-        ledger->failed++;
-    return true;
+    ledger->unknown++;
+    return VERIFY_UNKNOWN;
 }

@@ -34,6 +34,17 @@ enum {
     VERIFY_MEMORY_MIN = 1024,
 };
 
+/* What an ack was; each but the first has its column in the ledger. */
+enum verify_verdict {
+    VERIFY_OK, /* a success for a message in flight; it may have overtaken others */
+    VERIFY_FAILED,
+    VERIFY_OUT_OF_ORDER, /* late: a later message was acked before */
+    VERIFY_DUPLICATE,
+    VERIFY_UNKNOWN,
+    VERIFY_MALFORMED,
+    VERIFY_UNFRAMED, /* malformed, and not of an ack's size: nothing behind it can be trusted */
+};
+
 struct verify {
     uint64_t top;         /* the latest message that was acked */
     uint64_t expected_id; /* the id of message top + 1 */
@@ -88,9 +99,9 @@ static inline uint64_t verify_run(struct verify *verify, struct bytes *input, ui
     return taken;
 }
 
-/* Takes one whole ack, of any kind, off the front of @input (at least ACK_FRAME_SIZE bytes) and
- * counts it in @ledger.  False when the bytes there are no frame of an ack's size: then nothing is
- * taken, it is counted as malformed, and nothing behind it can be trusted. */
-bool verify_one(struct verify *verify, struct bytes *input, uint64_t sent, struct ledger *ledger);
+/* Takes one whole ack, of any kind, off the front of @input (at least ACK_FRAME_SIZE bytes), judges
+ * it and counts it in @ledger.  With VERIFY_UNFRAMED nothing is taken. */
+enum verify_verdict verify_one(struct verify *verify, struct bytes *input, uint64_t sent,
+                               struct ledger *ledger);
 
 #endif

@@ -137,7 +137,7 @@ static void publish(struct worker *worker)
     counter_set(&tally->acked, ledger->ok + ledger->failed);
     counter_set(&tally->error, ledger->failed + ledger->lost + ledger->cut + ledger->duplicate +
                                    ledger->unknown + ledger->out_of_order + ledger->malformed);
-    counter_set(&tally->in_flight, worker->lane.in_flight);
+    counter_set(&tally->in_flight, ledger_unanswered(ledger));
     counter_set(&tally->open, worker->lane.open_count);
 }
 
@@ -239,17 +239,24 @@ static void send_until(struct worker *worker, uint64_t stop_ns)
     }
     while (lane->open_count > 0 && stop_wish(worker) == WORKER_STOP_NO) {
         const uint64_t now_ns = clock_monotonic_ns();
-        if (now_ns >= stop_ns)
-            break;
         uint64_t until_ns = stop_ns;
         if (lane->schedule) {
-            release_due(worker, now_ns);
+            release_due(worker, now_ns < stop_ns ? now_ns : stop_ns - 1);
             if (next_due_ns(worker) < until_ns)
                 until_ns = next_due_ns(worker);
         }
+        if (now_ns >= stop_ns)
+            break;
         turn(worker, until_ns);
     }
+    worker->released = (worker->due_sequence - 1) * worker->conn_count + worker->due_index;
     lane->sending = false;
+}
+
+/* True when every message was answered, and none is half written. */
+static bool is_settled(const struct lane *lane)
+{
+    return ledger_unanswered(&lane->ledger) == 0 && lane->begun_count == 0;
 }
 
 /* Waits for the acks of what was sent; frames that were begun are completed. */
@@ -258,7 +265,7 @@ static void drain(struct worker *worker)
     struct lane *const lane = &worker->lane;
     const uint64_t until_ns = clock_monotonic_ns() + worker->common->drain_ns;
 
-    while ((lane->in_flight > 0 || lane->begun_count > 0) && clock_monotonic_ns() < until_ns &&
+    while (!is_settled(lane) && clock_monotonic_ns() < until_ns &&
            stop_wish(worker) != WORKER_STOP_NOW)
         turn(worker, until_ns);
 }
@@ -269,7 +276,7 @@ static void close_all(struct worker *worker)
     struct lane *const lane = &worker->lane;
     const uint64_t until_ns = clock_monotonic_ns() + CLOSING_MS * NS_PER_MS;
 
-    if (lane->in_flight == 0 && lane->begun_count == 0) {
+    if (is_settled(lane)) {
         lane->closing = true;
         for (uint32_t i = 0; i < worker->conn_count; i++) {
             if (worker->conns[i].fd >= 0)

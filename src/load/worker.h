@@ -54,7 +54,8 @@ struct worker {
     /* What it measured; valid once joined. */
     uint64_t measured_acked; /* acks until sending ended, and the time that took */
     uint64_t measured_ns;
-    uint64_t cpu_ns; /* this thread's CPU time meanwhile */
+    uint64_t cpu_ns;   /* this thread's CPU time meanwhile */
+    uint64_t released; /* open loop: messages that were due meanwhile */
 
     struct tally *tally;
 };
