@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ackload - puts load on an ackd server, checks every ack, and says how fast it was
+ *
+ *      options ─▶ plan ─▶ connections ─▶ threads ─▶ one line a second ─▶ table and JSON
+ *
+ * The main thread only watches: it draws the live line, takes signals and sums up. */
+#include <ackd/version.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "load/report.h"
+
+enum {
+    EXIT_USAGE = 64,
+    EXIT_NO_CONNECTION = 69,
+};
+
+#define LAST_INTERVAL_MIN_NS (100 * NS_PER_MS)
+
+static int fail(int exit_code, const struct ackd_error *error)
+{
+    fprintf(stderr, "ackload: %s\n", error->text);
+    return exit_code;
+}
+
+/* From here on SIGINT and SIGTERM are read from a descriptor, by the main thread. */
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool take_signal(int signal_fd)
+{
+    struct signalfd_siginfo info;
+    return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+static void sample(struct run *run, const struct options *options, uint64_t now_ns,
+                   struct live *live)
+{
+    const struct interval *const interval = run_sample(run, now_ns);
+    if (!options->quiet)
+        live_show(live, interval, options->duration_ns);
+}
+
+/* Watches the threads until all have ended: a sample each second, and the user's wish to stop. */
+static void watch(struct run *run, const struct options *options, int signal_fd, struct live *live)
+{
+    struct pollfd watched[] = {
+        {.fd = run_done_fd(run), .events = POLLIN},
+        {.fd = signal_fd, .events = POLLIN},
+    };
+    enum worker_stop how = WORKER_STOP_NO;
+    uint64_t next_ns = run_start_ns(run) + NS_PER_S;
+
+    while (!run_is_done(run)) {
+        const uint64_t now_ns = clock_monotonic_ns();
+        if (now_ns < next_ns) {
+            poll(watched, 2, (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
+        } else {
+            sample(run, options, now_ns, live);
+            next_ns += NS_PER_S;
+        }
+        if (take_signal(signal_fd)) {
+            how = how == WORKER_STOP_NO ? WORKER_STOP_DRAIN : WORKER_STOP_NOW;
+            run_stop(run, how);
+        }
+    }
+    /* What is left of a second, unless the last sample has just been taken. */
+    if (clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
+        sample(run, options, clock_monotonic_ns(), live);
+    live_clear(live);
+}
+
+/* Runs the plan.  Returns the exit status. */
+static int run_load(const struct options *options, const struct plan *plan)
+{
+    /* With --json - the numbers have stdout for themselves. */
+    const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
+    FILE *const people = json_on_stdout ? stderr : stdout;
+    struct ackd_error error;
+    struct run *run;
+    struct live live;
+
+    if (!options->quiet)
+        report_opening(people, options, plan);
+    if (run_open(&run, options, plan, &error) < 0)
+        return fail(EXIT_NO_CONNECTION, &error);
+
+    const int signal_fd = open_signals();
+    live_init(&live, people);
+    if (run_start(run, &error) < 0)
+        return fail(EXIT_NO_CONNECTION, &error);
+    watch(run, options, signal_fd, &live);
+
+    const struct outcome *const outcome = run_finish(run);
+    int exit_code = (int)outcome_verdict(outcome);
+    if (!options->quiet)
+        report_result(people, options, plan, outcome);
+    if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
+        exit_code = fail(VERDICT_INVALID, &error);
+    run_close(run);
+    close(signal_fd);
+    return exit_code;
+}
+
+static int plan_and_run(const struct options *options)
+{
+    struct ackd_error error;
+    struct plan plan;
+
+    if (plan_init(&plan, &options->plan, &error) < 0)
+        return fail(VERDICT_INVALID, &error);
+    const int exit_code = run_load(options, &plan);
+    plan_deinit(&plan);
+    return exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    struct ackd_error error;
+    struct options options;
+
+    if (argc == 1) {
+        fputs(options_help(), stderr);
+        return EXIT_USAGE;
+    }
+    const int status = options_parse(argc, argv, &options, &error);
+    if (status < 0)
+        return fail(status == -EINVAL ? EXIT_USAGE : EXIT_NO_CONNECTION, &error);
+
+    switch (options.action) {
+    case OPTIONS_HELP:
+        fputs(options_help(), stdout);
+        return 0;
+    case OPTIONS_HELP_RUN:
+        fputs(options_help_run(), stdout);
+        return 0;
+    case OPTIONS_VERSION:
+        printf("ackload %s\n", ackd_version());
+        return 0;
+    case OPTIONS_RUN:
+        break;
+    }
+    return plan_and_run(&options);
+}

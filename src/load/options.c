@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options - ackload's command line (options.h) */
+#include "load/options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+enum {
+    CONNECTION_COUNT_DEFAULT = 100,
+    DEPTH_DEFAULT = 16,
+    MAX_INFLIGHT_DEFAULT = 65536,
+    DURATION_DEFAULT_S = 10,
+    DRAIN_DEFAULT_S = 2,
+};
+
+#define ADDRESS_DEFAULT "127.0.0.1:8888"
+#define DURATION_MAX_NS (24 * 3600 * NS_PER_S)
+#define RATE_MAX        1e9
+
+/* The command line as it is read, before its parts are held against each other. */
+struct parse {
+    struct options options;
+    uint64_t depth; /* 0 = not given or max */
+    uint64_t max_inflight;
+    const char *address_text;
+};
+
+/* One option: its name, its letter, and what reads its value. */
+struct option_rule {
+    const char *name;
+    char letter; /* 0 = none */
+    bool has_value;
+    int (*read)(struct parse *parse, const char *value, struct ackd_error *error);
+};
+
+static int read_count(const char *option, const char *value, uint64_t min, uint64_t max,
+                      uint64_t *ret_count, struct ackd_error *error)
+{
+    uint64_t count;
+
+    if (!units_parse_count(value, &count) || count < min || count > max)
+        return error_raise(error, -EINVAL, "%s '%s': give a number from %llu to %llu", option,
+                           value, (unsigned long long)min, (unsigned long long)max);
+    *ret_count = count;
+    return 0;
+}
+
+static int read_time(const char *option, const char *value, uint64_t min_ns, uint64_t *ret_ns,
+                     struct ackd_error *error)
+{
+    uint64_t ns;
+
+    if (!units_parse_duration_ns(value, &ns) || ns < min_ns || ns > DURATION_MAX_NS)
+        return error_raise(error, -EINVAL,
+                           "%s '%s': give a time from %s to 24h, such as 500ms or "
+                           "10s",
+                           option, value, min_ns > 0 ? "1ms" : "0");
+    *ret_ns = ns;
+    return 0;
+}
+
+static int read_connect(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    (void)error;
+    parse->address_text = value;
+    return 0;
+}
+
+static int read_connections(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    uint64_t count = 0;
+    const int status =
+        read_count("--connections", value, 1, OPTIONS_CONNECTION_COUNT_MAX, &count, error);
+
+    parse->options.connection_count = (uint32_t)count;
+    return status;
+}
+
+static int read_depth(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    uint64_t depth;
+
+    parse->options.depth_max = strcmp(value, "max") == 0;
+    parse->options.depth_given = !parse->options.depth_max;
+    if (parse->options.depth_max)
+        return 0;
+    if (!units_parse_count(value, &depth) || depth < 1 || depth > OPTIONS_WINDOW_MAX)
+        return error_raise(error, -EINVAL, "--depth '%s': give a number from 1 to %d, or max",
+                           value, OPTIONS_WINDOW_MAX);
+    parse->depth = depth;
+    return 0;
+}
+
+static int read_threads(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    uint64_t count = 0;
+    const int status = read_count("--threads", value, 1, OPTIONS_THREAD_COUNT_MAX, &count, error);
+
+    parse->options.thread_count = (uint32_t)count;
+    return status;
+}
+
+static int read_duration(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    return read_time("--time", value, NS_PER_MS, &parse->options.duration_ns, error);
+}
+
+static int read_drain_timeout(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    return read_time("--drain-timeout", value, 0, &parse->options.drain_ns, error);
+}
+
+static int read_rate(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    double rate;
+
+    if (!units_parse_rate(value, &rate) || rate < 1 || rate > RATE_MAX)
+        return error_raise(error, -EINVAL,
+                           "--rate '%s': give messages per second, from 1 to 1000m, such as 50k",
+                           value);
+    parse->options.rate = rate;
+    return 0;
+}
+
+static int read_payload_size(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    uint64_t size = 0;
+
+    parse->options.plan.teaching = strcmp(value, "teaching") == 0;
+    if (parse->options.plan.teaching)
+        return 0;
+    if (!units_parse_size(value, &size) || size > PLAN_PAYLOAD_SIZE_MAX)
+        return error_raise(error, -EINVAL,
+                           "--size '%s': give the payload's bytes, 0 to %d, or teaching", value,
+                           PLAN_PAYLOAD_SIZE_MAX);
+    parse->options.plan.payload_size = (uint32_t)size;
+    return 0;
+}
+
+static int read_seed(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    return read_count("--seed", value, 0, UINT64_MAX, &parse->options.plan.seed, error);
+}
+
+static int read_dialect(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    if (strcmp(value, "any") == 0)
+        parse->options.dialect = DIALECT_RULE_ANY;
+    else if (strcmp(value, "spec") == 0)
+        parse->options.dialect = DIALECT_RULE_SPEC;
+    else if (strcmp(value, "demo") == 0)
+        parse->options.dialect = DIALECT_RULE_DEMO;
+    else
+        return error_raise(error, -EINVAL, "--dialect '%s': give any, spec or demo", value);
+    return 0;
+}
+
+static int read_max_inflight(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    return read_count("--max-inflight", value, 1, OPTIONS_WINDOW_MAX, &parse->max_inflight, error);
+}
+
+static int read_json(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    if (value[0] == '\0')
+        return error_raise(error, -EINVAL, "--json '': give a file's path, or - for stdout");
+    parse->options.json_path = value;
+    return 0;
+}
+
+static int read_quiet(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    (void)value;
+    (void)error;
+    parse->options.quiet = true;
+    return 0;
+}
+
+static int read_help(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    (void)value;
+    (void)error;
+    parse->options.action = OPTIONS_HELP_RUN;
+    return 0;
+}
+
+static int fail_cpu(const char *value, struct ackd_error *error)
+{
+    return error_raise(error, -EINVAL,
+                       "--cpu '%s': give CPUs that this process may use, such as 1 or 0,2-3",
+                       value);
+}
+
+/* Adds the CPUs of one item, "2" or "2-5". */
+static bool add_cpus(struct options *options, char *item, const cpu_set_t *allowed)
+{
+    char *const dash = strchr(item, '-');
+    uint64_t first;
+    uint64_t last;
+
+    if (dash)
+        *dash = '\0';
+    if (!units_parse_count(item, &first))
+        return false;
+    last = first;
+    if (dash && !units_parse_count(dash + 1, &last))
+        return false;
+    if (first > last || last >= CPU_SETSIZE)
+        return false;
+    for (uint64_t cpu = first; cpu <= last; cpu++) {
+        if (!CPU_ISSET(cpu, allowed) || options->cpu_count == CPU_SETSIZE)
+            return false;
+        options->cpus[options->cpu_count++] = (uint16_t)cpu;
+    }
+    return true;
+}
+
+static int read_cpu(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    char text[256];
+    char *rest = text;
+    char *item;
+    cpu_set_t allowed;
+
+    parse->options.cpu_count = 0;
+    CPU_ZERO(&allowed);
+    if (strlen(value) >= sizeof text || sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return fail_cpu(value, error);
+    memcpy(text, value, strlen(value) + 1);
+    while ((item = strsep(&rest, ","))) {
+        if (!add_cpus(&parse->options, item, &allowed))
+            return fail_cpu(value, error);
+    }
+    return 0;
+}
+
+static const struct option_rule rules[] = {
+    {"connect", 0, true, read_connect},
+    {"connections", 'c', true, read_connections},
+    {"depth", 'd', true, read_depth},
+    {"threads", 't', true, read_threads},
+    {"time", 0, true, read_duration},
+    {"rate", 'r', true, read_rate},
+    {"size", 's', true, read_payload_size},
+    {"seed", 0, true, read_seed},
+    {"dialect", 0, true, read_dialect},
+    {"max-inflight", 0, true, read_max_inflight},
+    {"drain-timeout", 0, true, read_drain_timeout},
+    {"cpu", 0, true, read_cpu},
+    {"json", 0, true, read_json},
+    {"quiet", 'q', false, read_quiet},
+    {"help", 'h', false, read_help},
+};
+
+enum { RULE_COUNT = sizeof rules / sizeof rules[0] };
+
+/* Makes getopt_long()'s tables; the value it returns for a rule is 1 + its index. */
+static void make_tables(struct option *longs, char *shorts)
+{
+    /* The leading colon tells a missing value from an unknown option. */
+    *shorts++ = ':';
+    for (int i = 0; i < RULE_COUNT; i++) {
+        longs[i] = (struct option){
+            .name = rules[i].name,
+            .has_arg = rules[i].has_value ? required_argument : no_argument,
+            .val = 1 + i,
+        };
+        if (rules[i].letter == 0)
+            continue;
+        *shorts++ = rules[i].letter;
+        if (rules[i].has_value)
+            *shorts++ = ':';
+    }
+    longs[RULE_COUNT] = (struct option){0};
+    *shorts = '\0';
+}
+
+static const struct option_rule *find_rule(int found)
+{
+    if (found >= 1 && found <= RULE_COUNT)
+        return &rules[found - 1];
+    for (int i = 0; i < RULE_COUNT; i++) {
+        if (rules[i].letter == found)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+static int fail_option(int found, char **argv, struct ackd_error *error)
+{
+    const char *const given = argv[optind - 1];
+
+    if (found == ':')
+        return error_raise(error, -EINVAL, "%s: a value is missing (see ackload run --help)",
+                           given);
+    if (optopt > RULE_COUNT)
+        return error_raise(error, -EINVAL, "-%c: there is no such option (see ackload run --help)",
+                           optopt);
+    return error_raise(error, -EINVAL,
+                       "%s: there is no such option, or it takes no value (see ackload run --help)",
+                       given);
+}
+
+static int read_options(struct parse *parse, int argc, char **argv, struct ackd_error *error)
+{
+    struct option longs[RULE_COUNT + 1];
+    char shorts[2 * RULE_COUNT + 2];
+    int found;
+
+    make_tables(longs, shorts);
+    opterr = 0;
+    optind = 0;
+    while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        const struct option_rule *const rule = find_rule(found);
+        if (!rule)
+            return fail_option(found, argv, error);
+        const int status = rule->read(parse, optarg, error);
+        if (status < 0)
+            return status;
+    }
+    if (optind < argc)
+        return error_raise(error, -EINVAL, "'%s': an option begins with - (see ackload run --help)",
+                           argv[optind]);
+    return 0;
+}
+
+/* As many threads as there are CPUs for them, but no more than connections. */
+static uint32_t choose_thread_count(const struct options *options)
+{
+    cpu_set_t allowed;
+    int count = 1;
+
+    CPU_ZERO(&allowed);
+    if (options->cpu_count > 0)
+        count = (int)options->cpu_count;
+    else if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+        count = CPU_COUNT(&allowed);
+    if (count > OPTIONS_THREAD_COUNT_MAX)
+        count = OPTIONS_THREAD_COUNT_MAX;
+    return (uint32_t)count < options->connection_count ? (uint32_t)count
+                                                       : options->connection_count;
+}
+
+static int complete_address(struct parse *parse, struct ackd_error *error)
+{
+    struct ackd_error inner;
+    const int status = address_parse(parse->address_text, true, &parse->options.address, &inner);
+
+    return status < 0 ? error_raise(error, status, "--connect: %s", inner.text) : 0;
+}
+
+/* Fills in what depends on several options, and refuses what does not fit together. */
+static int complete(struct parse *parse, struct ackd_error *error)
+{
+    struct options *const options = &parse->options;
+
+    if (options->thread_count > options->connection_count)
+        return error_raise(error, -EINVAL,
+                           "--threads %u: give at most the number of connections (%u), since a "
+                           "thread without one does nothing",
+                           options->thread_count, options->connection_count);
+    if (options->thread_count == 0)
+        options->thread_count = choose_thread_count(options);
+
+    if (options->depth_given)
+        options->window = parse->depth;
+    else if (options->depth_max || options->rate > 0)
+        options->window = parse->max_inflight;
+    else
+        options->window = DEPTH_DEFAULT;
+    return complete_address(parse, error);
+}
+
+static int parse_run(int argc, char **argv, struct options *ret_options, struct ackd_error *error)
+{
+    struct parse parse = {
+        .options =
+            {
+                .action = OPTIONS_RUN,
+                .connection_count = CONNECTION_COUNT_DEFAULT,
+                .duration_ns = DURATION_DEFAULT_S * NS_PER_S,
+                .drain_ns = DRAIN_DEFAULT_S * NS_PER_S,
+                .plan = {.seed = 1, .teaching = true},
+            },
+        .max_inflight = MAX_INFLIGHT_DEFAULT,
+        .address_text = ADDRESS_DEFAULT,
+    };
+
+    int status = read_options(&parse, argc, argv, error);
+    if (status == 0 && parse.options.action == OPTIONS_RUN)
+        status = complete(&parse, error);
+    if (status == 0)
+        *ret_options = parse.options;
+    return status;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error)
+{
+    if (argc < 2)
+        return error_raise(error, -EINVAL, "say what to do: ackload run, or ackload --help");
+
+    const char *const command = argv[1];
+    if (strcmp(command, "run") == 0)
+        return parse_run(argc - 1, argv + 1, ret_options, error);
+    if (strcmp(command, "--version") == 0 || strcmp(command, "-V") == 0) {
+        *ret_options = (struct options){.action = OPTIONS_VERSION};
+        return 0;
+    }
+    if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 ||
+        strcmp(command, "help") == 0) {
+        *ret_options = (struct options){.action = OPTIONS_HELP};
+        return 0;
+    }
+    return error_raise(error, -EINVAL,
+                       "'%s': there is no such command; try ackload run, or "
+                       "ackload --help",
+                       command);
+}
+
+const char *options_help(void)
+{
+    return "ackload puts load on an ackd server, checks every ack, and says how fast it was.\n"
+           "\n"
+           "  ackload run                          100 connections, 16 messages in flight on "
+           "each,\n"
+           "                                       for 10 s, against " ADDRESS_DEFAULT "\n"
+           "  ackload run -c 1 -d 1                one message at a time: the round trip\n"
+           "  ackload run -d max --time 30s        write until the sockets are full\n"
+           "  ackload run --rate 50k               50,000 messages per second, evenly spaced\n"
+           "  ackload run --json result.json       the result for a program to read\n"
+           "\n"
+           "  ackload run --help                   every option\n"
+           "  ackload --version\n"
+           "\n"
+           "Every message must be acked once, in order, with result 0.  Exit status: 0 all were;\n"
+           "12 some were not; 13 the run says nothing; 64 wrong usage; 69 cannot connect.\n";
+}
+
+const char *options_help_run(void)
+{
+    return "usage: ackload run [options]\n"
+           "\n"
+           "where to\n"
+           "      --connect ADDR       ADDR:PORT, [IPV6]:PORT, NAME:PORT or unix:PATH\n"
+           "                           (" ADDRESS_DEFAULT ")\n"
+           "      --dialect D          acks to accept: spec (0x82), demo (0x81), or any: that of\n"
+           "                           each connection's first ack (any)\n"
+           "how much\n"
+           "  -c, --connections N      connections (100)\n"
+           "  -d, --depth N|max        messages in flight on each connection; max: write until\n"
+           "                           the socket is full (16)\n"
+           "      --max-inflight N     the bound for -d max and --rate (65536)\n"
+           "  -r, --rate R             open loop: R messages per second in total, evenly spaced,\n"
+           "                           whatever the server does; 50k and 1.5m are understood.\n"
+           "                           Latency then counts from the time a message was due\n"
+           "  -s, --size N|teaching    payload bytes, or payloads such as stunning-dolphin-df6e,\n"
+           "                           12 to 31 bytes (teaching)\n"
+           "      --seed N             payloads follow from it: same seed, same bytes (1)\n"
+           "how long\n"
+           "      --time T             such as 500ms, 10s, 5m (10s)\n"
+           "      --drain-timeout T    wait for the last acks (2s)\n"
+           "with what\n"
+           "  -t, --threads N          threads (one per CPU, at most one per connection)\n"
+           "      --cpu LIST           pin the threads to these CPUs, in turn: 1 or 0,2-3\n"
+           "result\n"
+           "      --json FILE          write it as JSON (docs/LOADTEST.md); - is stdout, and what\n"
+           "                           is for people then goes to stderr\n"
+           "  -q, --quiet              print nothing but errors\n"
+           "\n"
+           "Exit status: 0 every message was acked once, in order, with result 0; 12 not so;\n"
+           "13 the run says nothing (nothing was sent, or connections ended early); 64 wrong\n"
+           "usage; 69 cannot connect.  SIGINT ends a run early and prints what there is.\n";
+}
