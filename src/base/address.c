@@ -51,6 +51,9 @@ static int split_host_port(const char *text, char *ret_host, uint16_t *ret_port,
     if (host_size >= 2 && host[0] == '[' && host[host_size - 1] == ']') {
         host++;
         host_size -= 2;
+        if (!memchr(host, ':', host_size))
+            return error_raise(error, -EINVAL, "'%s': only an IPv6 address stands in brackets",
+                               text);
     } else if (memchr(host, ':', host_size)) {
         return error_raise(error, -EINVAL, "'%s': write an IPv6 address as [ADDR]:PORT", text);
     }
