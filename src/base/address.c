@@ -24,8 +24,8 @@ static int parse_unix(const char *path, struct address *ret_address, struct ackd
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
     if (path[0] == '\0' || strlen(path) >= sizeof un.sun_path)
-        return error_raise(error, -EINVAL, "unix path '%s': must have 1 to %zu bytes", path,
-                           sizeof un.sun_path - 1);
+        return error_raise(error, -EINVAL, "a unix path has 1 to %zu bytes, not '%s'",
+                           sizeof un.sun_path - 1, path);
     strcpy(un.sun_path, path);
     memset(ret_address, 0, sizeof *ret_address);
     memcpy(&ret_address->storage, &un, sizeof un);

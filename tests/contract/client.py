@@ -40,8 +40,15 @@ def explain(got, want):
             f"should be {want[start:end].hex(' ')}")
 
 
+# What an Ethernet carries.  Over loopback, with segments of 64 KiB, the kernel alone would hold
+# megabytes of acks that nobody reads, and a server's own queue would never be seen.
+SEGMENT_SIZE = 1400
+
+
 class Client:
-    """A connection.  @address is (host, port) or the path of a unix socket."""
+    """A connection.  @address is (host, port) or the path of a unix socket.
+
+    @receive_buffer makes it a peer that takes little at a time, as from far away."""
 
     def __init__(self, address, dialect="spec", send_buffer=None, receive_buffer=None):
         self.dialect = dialect
@@ -56,6 +63,7 @@ class Client:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
             if receive_buffer:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_SIZE)
             self.socket.settimeout(DEADLINE)
             self.socket.connect(address)
             if family != socket.AF_UNIX:

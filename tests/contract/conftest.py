@@ -13,7 +13,10 @@ import pathlib
 
 import pytest
 
-import server as server_module
+# Before they are imported: so their asserts, too, say what they compared.
+pytest.register_assert_rewrite("client", "server")
+
+import server as server_module  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -69,7 +69,7 @@ def test_seed_metrics_move_exactly(start):
     started = start("--workers=2")
     assert [started.metrics()[name] for name in SERIES[:3]] == [0, 0, 0]
     with started.connect() as first, started.connect() as second:
-        with started.moves({"req_recv_total": 350, "rsp_send_total": 350, "client_connected": 0,
+        with started.moves({"req_recv_total": 350, "rsp_send_total": 350,
                             'acks_total{result="ok"}': 350, 'acks_total{result="error"}': 0,
                             'packets_received_total{command="submit"}': 350,
                             'packets_received_total{command="conn"}': 2,
@@ -302,8 +302,8 @@ def test_garbage_harms_nobody(started, data):
             admin.shutdown(socket.SHUT_WR)
             while admin.recv(65536):
                 pass
-        except ConnectionError:
-            pass
+        except OSError:
+            pass  # it may hang up in the middle of this, by any means
     assert started.request("/-/healthy")[0] == 200
     with started.connect() as client:
         client.round_trip()

@@ -76,7 +76,7 @@ REFUSED = [
     (["--handler=append"], "--handler", "append:FILE"),
     (["--handler=append:"], "--handler", "append:FILE"),
     (["--handler=delay"], "--handler", "delay:TIME"),
-    (["--handler=delay:soon"], "--handler", "delay:TIME"),
+    (["--handler=delay:soon"], "--handler", "delay:5ms"),
     (["--log-level=loud"], "--log-level", "debug"),
     (["--log-format=xml"], "--log-format", "json"),
     (["--config=/nonexistent/ackd.conf"], "/nonexistent/ackd.conf", ""),
@@ -84,7 +84,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("arguments, named, legal", REFUSED, ids=[" ".join(row[0])[:40] for row in REFUSED])
+@pytest.mark.parametrize("arguments, named, legal", REFUSED,
+                         ids=[" ".join(row[0])[:40] for row in REFUSED])
 def test_refused(run, arguments, named, legal):
     finished = run(*arguments)
     assert finished.returncode == EXIT_USAGE, finished.stderr
@@ -327,7 +328,7 @@ def test_json_log(start):
     started.close()
     records = [json.loads(line) for line in started.log().splitlines()]
     assert records
-    assert all({"level", "msg"} <= record.keys() for record in records)
+    assert all({"time", "level", "event"} <= record.keys() for record in records)
 
 
 def test_quiet_log(start):
