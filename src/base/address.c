@@ -22,11 +22,12 @@ enum {
 static int parse_unix(const char *path, struct address *ret_address, struct ackd_error *error)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
+    const size_t path_size = strlen(path);
 
-    if (path[0] == '\0' || strlen(path) >= sizeof un.sun_path)
+    if (path_size == 0 || path_size >= sizeof un.sun_path)
         return error_raise(error, -EINVAL, "unix path '%s': must have 1 to %zu bytes", path,
                            sizeof un.sun_path - 1);
-    strcpy(un.sun_path, path);
+    memcpy(un.sun_path, path, path_size);
     memset(ret_address, 0, sizeof *ret_address);
     memcpy(&ret_address->storage, &un, sizeof un);
     ret_address->size = sizeof un;
