@@ -51,7 +51,8 @@ list_mirrors() {
             { print $2, $3 }' | sort -u
 }
 
-undo() {
+finish() {
+    echo "fresh: exit $? after $(($(date +%s) - begin)) s"
     for point in dev/shm proc; do
         if mountpoint -q "$target/$point"; then
             umount "$target/$point"
@@ -81,7 +82,7 @@ begin=$(date +%s)
 [ -n "$target" ] || target=$(mktemp -d /var/tmp/ackd-fresh.XXXXXX)
 mkdir -p "$target"
 target=$(CDPATH='' cd -- "$target" && pwd)
-trap undo EXIT
+trap finish EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -97,8 +98,5 @@ rm -rf "$target/root/project"
 git clone --quiet --no-hardlinks . "$target/root/project"
 echo "fresh: $(git -C "$target/root/project" log -1 --format='%h %s')"
 echo "fresh: ./dev $*"
-status=0
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 \
-    chroot "$target" sh -c 'cd /root/project && exec ./dev "$@"' sh "$@" </dev/null || status=$?
-echo "fresh: exit $status after $(($(date +%s) - begin)) s"
-exit "$status"
+    chroot "$target" sh -c 'cd /root/project && exec ./dev "$@"' sh "$@" </dev/null
