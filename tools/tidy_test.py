@@ -147,6 +147,14 @@ def test_banned_calls(found, path, code, banned):
         assert findings[0].startswith(f'{path}:2: {banned}() is banned; use ')
 
 
+def test_what_only_tests_include_is_a_test(found):
+    files = {'src/wire/a.h': 'malloc(1);\n', 'src/wire/b.h': 'malloc(1);\n',
+             'src/wire/c_fuzz.c': '#include "wire/a.h"\n#include "wire/b.h"\n',
+             'src/wire/d.c': '#include "wire/b.h"\n'}
+    findings = found(tidy.rule_banned_calls, files)
+    assert len(findings) == 1 and findings[0].startswith('src/wire/b.h:1: malloc()')
+
+
 @pytest.mark.parametrize('marker', tidy.MARKERS)
 def test_nothing_is_left_for_later(found, marker):
     files = {'docs/A.md': f'# A\n\n{marker}: more\n', 'b.py': f'{marker}S'}

@@ -11,7 +11,7 @@ cpu_count() {
 
 # Sources of the library and the programs; tests are judged by being run.
 list_sources() {
-    find src examples -name '*.c' ! -name '*_test.c' ! -name '*_fuzz.c' | sort
+    find src examples -name '*.c' ! -name '*_test.c' ! -name '*_fuzz.c' ! -name '*_bench.c' | sort
 }
 
 # Runs "$@" with each line of stdin behind it, in parallel.
