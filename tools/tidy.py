@@ -48,6 +48,7 @@ BANS = (
     Ban('strcpy strcat stpcpy strncpy strncat gets', 'memcpy() or snprintf(), with a checked size'),
     Ban('usleep sleep', 'a timer of the engine, or clock_nanosleep() in a program'),
     Ban('gettimeofday', 'clock_now_ns(): the wall clock jumps'),
+    Ban('strtok localtime gmtime ctime asctime rand', 'the variant with _r: threads share nothing'),
     Ban('alloca', 'an array with a constant size, or the heap'),
     Ban('exit _exit abort', 'a negative errno: only a program may end the process', PROGRAMS),
     Ban('printf puts putchar perror', 'struct ackd_error or the log: a library prints nothing',

@@ -105,7 +105,7 @@ static int resolve_host(const char *host, uint16_t port, struct address *ret_add
 int address_parse(const char *text, bool resolve, struct address *ret_address,
                   struct ackd_error *error)
 {
-    char host[HOST_TEXT_SIZE];
+    char host[HOST_TEXT_SIZE] = "";
     uint16_t port = 0;
     struct in_addr ipv4;
     struct in6_addr ipv6;

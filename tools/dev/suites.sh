@@ -8,6 +8,14 @@ export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
+# What sanitizers cost, in deadlines.
+time_factor() {
+    case $1 in
+    asan | tsan) echo 4 ;;
+    *) echo 1 ;;
+    esac
+}
+
 # Runs the program "$2..." as the tests of preset $1 need it. ACKD_SLOW asks for longer deadlines.
 for_preset() {
     suite_preset=$1
@@ -25,7 +33,8 @@ for_preset() {
 # All that Meson knows: unit tests, corpora, embedders. cmocka's closing lines are shown.
 run_meson_tests() {
     meson_status=0
-    for_preset "$1" meson test -C "build/$1" --print-errorlogs || meson_status=$?
+    for_preset "$1" meson test -C "build/$1" --print-errorlogs \
+        --timeout-multiplier "$(time_factor "$1")" || meson_status=$?
     grep -h -E '^\[  (PASSED|FAILED)  \]' "build/$1/meson-logs/testlog.txt" || :
     return "$meson_status"
 }
