@@ -20,11 +20,15 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import namedtuple
 from pathlib import Path
 
 START_SECONDS = 20  # a sanitizer build on a busy machine takes a while
 DRAIN_SECONDS = 40  # ackd's own drain timeout is 30 s
 CLIENT_GRACE_SECONDS = 60  # beyond the run itself: connecting, drain, report
+
+
+Result = namedtuple('Result', 'ledger rate p50_ns p99_ns')
 
 
 class Trouble(Exception):
@@ -163,8 +167,9 @@ def print_report(rows, result, counters, drained):
     for what, client, server in rows:
         verdict = 'equal' if client == server else 'DIFFERENT'
         print(f'  {what:26}{client:>16,}{server:>16,}  {verdict}')
-    print(f'  {"acks per second":26}{result["rate"]:>16,.0f}')
-    print(f'  {"latency p50 / p99":26}{result["p50"] + " / " + result["p99"]:>16}')
+    print(f'  {"acks per second":26}{result.rate:>16,.0f}')
+    print(f'  {"latency p50":26}{result.p50_ns / 1e3:>13,.0f} us')
+    print(f'  {"latency p99":26}{result.p99_ns / 1e3:>13,.0f} us')
     print(f'  {"CPU per ack":26}{"":16}{cpu * 1e9 / max(acks, 1):>13.0f} ns')
     print(f'  {"memory":26}{"":16}{counters["process_resident_memory_bytes"] / 2**20:>12.1f} MiB')
     print(f'  {"drained":26}{"":16}{drained:>14.2f} s  no ack dropped')
@@ -178,9 +183,11 @@ def print_urls(bound):
 
 
 def read_result(path):
-    """What the report shows of ackload's JSON."""
+    """What the report needs of ackload's JSON."""
     found = json.loads(path.read_text())
-    return {'ledger': found['ledger'], 'rate': found['rate'], 'p50': '?', 'p99': '?'}
+    latency = found['latency']['service']
+    return Result(found['ledger'], found['rate']['acks_per_s'], latency['p50_ns'],
+                  latency['p99_ns'])
 
 
 def run(arguments, scratch):
@@ -210,7 +217,7 @@ def run(arguments, scratch):
         raise Trouble(f'ackd dropped acks while it drained (exit {status}):\n{log.read_text()}')
 
     result = read_result(result_file)
-    rows = compare(result['ledger'], counters)
+    rows = compare(result.ledger, counters)
     print_report(rows, result, counters, drained)
     if any(client != server for _, client, server in rows):
         raise Trouble('client and server counted differently: see the table')
