@@ -12,6 +12,7 @@ one table. Whatever ends this program, both others end with it.
 import argparse
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -63,7 +64,7 @@ def check_ports_are_free(arguments):
             with socket.create_server((host, port)):
                 pass
         except OSError as error:
-            raise Trouble(f'port {port} on {host}: {error.strerror}. '
+            raise Trouble(f'port {port} on {host}: {os.strerror(error.errno)}. '
                           f'Choose another with {option} N') from error
 
 
@@ -123,8 +124,11 @@ def run_client(command, server, log, seconds):
 def scrape(address):
     """{name: value} of /metrics, summed over labels."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f'http://{address}/metrics', timeout=5) as response:
-        text = response.read().decode()
+    try:
+        with direct.open(f'http://{address}/metrics', timeout=5) as response:
+            text = response.read().decode()
+    except OSError as error:
+        raise Trouble(f'no answer from http://{address}/metrics: {error}') from error
     sums = {}
     for name, value in re.findall(r'^(\w+)(?:\{.*\})? (\S+)', text, re.MULTILINE):
         sums[name] = sums.get(name, 0.0) + float(value)
@@ -231,6 +235,8 @@ def main():
     arguments = parse_arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end_by_signal)
+    # Even where whoever started this ignores it, as shells do in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix='ackd-demo-') as scratch:
             run(arguments, Path(scratch))
