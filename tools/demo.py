@@ -121,14 +121,18 @@ def run_client(command, server, log, seconds):
         raise Trouble(f'ackload failed (exit {client.returncode}); its words are above')
 
 
-def scrape(address):
-    """{name: value} of /metrics, summed over labels."""
+def fetch(address):
+    """The text of /metrics."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(f'http://{address}/metrics', timeout=5) as response:
-            text = response.read().decode()
+            return response.read().decode()
     except OSError as error:
         raise Trouble(f'no answer from http://{address}/metrics: {error}') from error
+
+
+def sum_series(text):
+    """{name: value} of the text of /metrics, summed over labels."""
     sums = {}
     for name, value in re.findall(r'^(\w+)(?:\{.*\})? (\S+)', text, re.MULTILINE):
         sums[name] = sums.get(name, 0.0) + float(value)
@@ -215,7 +219,7 @@ def run(arguments, scratch):
                     '-c', arguments.connections, '-d', arguments.depth, '-t', arguments.threads,
                     '--size', 'teaching', '--time', arguments.time, '--json', result_file],
                    server, log, seconds)
-        counters = scrape(bound['metrics'])
+        counters = sum_series(fetch(bound['metrics']))
         status, drained = drain(server)
     if status != 0:
         raise Trouble(f'ackd dropped acks while it drained (exit {status}):\n{log.read_text()}')

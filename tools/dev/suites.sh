@@ -16,12 +16,12 @@ time_factor() {
     esac
 }
 
-# Runs the program "$2..." as the tests of preset $1 need it. ACKD_SLOW asks for longer deadlines.
+# Runs the program "$2..." as the tests of preset $1 need it.
 for_preset() {
     suite_preset=$1
     shift
     case $suite_preset in
-    asan | tsan) set -- env ACKD_SLOW=1 "$@" ;;
+    asan | tsan) set -- env "ACKD_TEST_PATIENCE=$(time_factor "$suite_preset")" "$@" ;;
     esac
     # ThreadSanitizer of gcc 12 does not know the address layout of newer kernels.
     if [ "$suite_preset" = tsan ] && setarch -R true 2>/dev/null; then

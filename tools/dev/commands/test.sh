@@ -54,7 +54,7 @@ stage_suites asan ', asan'
 stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
-stage 'promtool' check_metrics release
-stage 'demo' python3 tools/demo.py --build build/release --port 0 --demo-port 0 --metrics-port 0 \
-    --time 2s
+stage 'promtool' python3 tools/promtool_check.py --build build/release
+stage 'demo' python3 tools/demo.py --build build/release --time 2s \
+    --port 0 --demo-port 0 --metrics-port 0
 end_stages
