@@ -403,16 +403,18 @@ def rule_named_files(tree):
 
 
 def rule_public_comments(tree):
-    """Each function that an embedder can call says its contract."""
+    """Each function that an embedder can call says its contract; neighbours may share one."""
     for file in tree.having('.h'):
         if not file.path.startswith('include/'):
             continue
-        for index, line in enumerate(file.code_lines):
-            if not re.match(r'(?!typedef\b|#|__attribute__)[A-Za-z_][^{]*\w\s*\(', line):
-                continue
-            start = statement_start(file.code_lines, index)
-            if start == 0 or not file.lines[start - 1].rstrip().endswith('*/'):
-                yield file.at(start + 1, 'a public function without a comment: say its contract')
+        is_commented = False
+        for index, (line, code) in enumerate(zip(file.lines, file.code_lines)):
+            if line.rstrip().endswith('*/') and not code.strip():
+                is_commented = True
+            elif not line.strip() or code.strip().endswith('{'):
+                is_commented = False
+            elif not is_commented and re.match(r'(?!typedef\b|#)[A-Za-z_][^{]*\w\s*\(', code):
+                yield file.at(index + 1, 'a public function without a comment: say its contract')
 
 
 RULES = [value for name, value in list(globals().items()) if name.startswith('rule_')]

@@ -210,17 +210,18 @@ ACKD_API int ackd_bare(void);
 /* Stops. */
 __attribute__((nonnull))
 ACKD_API void ackd_stop(struct ackd *server);
-ACKD_API void ackd_glued(struct ackd *server);
+ACKD_API void ackd_kill(struct ackd *server);
 
 typedef int (*ackd_handler)(void *data);
 
 struct ackd {
-    int (*call)(void);
+    int (*call)(void); /* called */
 };
+ACKD_API void ackd_last(struct ackd *server);
 '''
     assert found(tidy.rule_public_comments, {'include/ackd/a.h': header}) == [
         'include/ackd/a.h:9: a public function without a comment: say its contract',
-        'include/ackd/a.h:13: a public function without a comment: say its contract']
+        'include/ackd/a.h:20: a public function without a comment: say its contract']
 
 
 def test_exit_status_and_closing_line(tmp_path):
