@@ -10,13 +10,8 @@
 preset_options() {
     case $1 in
     test | clang) echo '-Dwerror=true' ;;
-    asan | tsan) echo "--native-file meson/$1.ini -Dwerror=true" ;;
+    asan | tsan | analyzer) echo "--native-file meson/$1.ini -Dwerror=true" ;;
     release | fuzz | coverage) echo "--native-file meson/$1.ini" ;;
-    # Leaks are left to LeakSanitizer: version 12 takes a pointer to a member for a lost object.
-    analyzer)
-        echo '-Dwerror=true' \
-            '-Dc_args=-fanalyzer,-Wno-analyzer-malloc-leak,-Wno-analyzer-file-leak'
-        ;;
     *) die_usage "there is no preset '$1'; there are: release test clang asan tsan fuzz coverage" ;;
     esac
 }
