@@ -135,8 +135,11 @@ static int start_server(struct program *program)
         return fail(EXIT_SYSTEM, error.text, " (option --workers)");
     if (ports_file) {
         const int status = write_ports_file(program, ports_file);
-        if (status < 0)
-            return fail(EXIT_SYSTEM, strerror(-status), " (option --ports-file)");
+        if (status < 0) {
+            snprintf(error.text, sizeof error.text, "--ports-file=%.128s: %s", ports_file,
+                     strerror(-status));
+            return fail(EXIT_SYSTEM, error.text, "");
+        }
     }
     for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));

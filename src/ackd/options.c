@@ -68,9 +68,9 @@ static int refuse(struct ackd_error *error, const struct origin *origin,
                   const struct option_info *info, const char *value, const char *legal)
 {
     if (origin->file)
-        return error_raise(error, -EINVAL, "%s:%d: %s = %s: %s", origin->file, origin->line,
+        return error_raise(error, -EINVAL, "%.100s:%d: %s = %.64s: %s", origin->file, origin->line,
                            info->name, value, legal);
-    return error_raise(error, -EINVAL, "--%s=%s: %s", info->name, value, legal);
+    return error_raise(error, -EINVAL, "--%s=%.64s: %s", info->name, value, legal);
 }
 
 static void *member_of(struct options *options, const struct option_info *info)
@@ -358,34 +358,40 @@ static int parse_arguments(struct options *options, int argc, char **argv, bool 
     return 0;
 }
 
+/* The metrics need an address of their own. */
+static int check_metrics_listen(struct options *options, struct ackd_error *error)
+{
+    const char *const value = options->metrics_listen;
+    struct ackd_server_options all = options->server;
+    struct ackd_error why;
+
+    if (strcmp(value, "off") == 0) {
+        options->metrics_listen = NULL;
+        return 0;
+    }
+    if (all.listen_count == ACKD_LISTEN_COUNT_MAX)
+        all.listen_count--;
+    all.listen[all.listen_count++] = value;
+    if (!strchr(value, ',') && ackd_server_options_check(&all, &why) == 0)
+        return 0;
+    return error_raise(error, -EINVAL, "--metrics-listen=%.64s: give ADDR:PORT or off%s%.150s",
+                       value, strchr(value, ',') ? "" : "; ", strchr(value, ',') ? "" : why.text);
+}
+
 static int check_together(struct options *options, struct ackd_error *error)
 {
+    struct ackd_error why;
+
     if (options->server.listen_count == 0)
         options->server.listen[options->server.listen_count++] = find("listen")->by_default;
+    if (ackd_server_options_check(&options->server, &why) < 0)
+        return error_raise(error, -EINVAL, "--listen: %.200s", why.text);
     if (!ackd_metrics_prefix_is_legal(options->metrics_prefix))
         return error_raise(error, -EINVAL,
-                           "--metrics-prefix=%s: give letters, digits and underscores, not a "
+                           "--metrics-prefix=%.64s: give letters, digits and underscores, not a "
                            "digit first",
                            options->metrics_prefix);
-    if (strcmp(options->metrics_listen, "off") == 0) {
-        options->metrics_listen = NULL;
-    } else {
-        struct ackd_server_options as_listen = options->server;
-        struct ackd_error why;
-
-        if (as_listen.listen_count == ACKD_LISTEN_COUNT_MAX)
-            as_listen.listen_count--;
-        as_listen.listen[as_listen.listen_count++] = options->metrics_listen;
-        if (strchr(options->metrics_listen, ',') || ackd_server_options_check(&as_listen, &why) < 0)
-            return error_raise(
-                error, -EINVAL, "--metrics-listen=%.64s: %.200s", options->metrics_listen,
-                strchr(options->metrics_listen, ',') ? "give ADDR:PORT or off" : why.text);
-    }
-
-    struct ackd_error why;
-    if (ackd_server_options_check(&options->server, &why) < 0)
-        return error_raise(error, -EINVAL, "%s", why.text);
-    return 0;
+    return check_metrics_listen(options, error);
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error)
