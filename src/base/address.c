@@ -24,8 +24,8 @@ static int parse_unix(const char *path, struct address *ret_address, struct ackd
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
     if (path[0] == '\0' || strlen(path) >= sizeof un.sun_path)
-        return error_raise(error, -EINVAL, "unix path '%s': must have 1 to %zu bytes", path,
-                           sizeof un.sun_path - 1);
+        return error_raise(error, -EINVAL, "a unix path has 1 to %zu bytes, not '%s'",
+                           sizeof un.sun_path - 1, path);
     strcpy(un.sun_path, path);
     memset(ret_address, 0, sizeof *ret_address);
     memcpy(&ret_address->storage, &un, sizeof un);
@@ -51,6 +51,9 @@ static int split_host_port(const char *text, char *ret_host, uint16_t *ret_port,
     if (host_size >= 2 && host[0] == '[' && host[host_size - 1] == ']') {
         host++;
         host_size -= 2;
+        if (!memchr(host, ':', host_size))
+            return error_raise(error, -EINVAL, "'%s': only an IPv6 address stands in brackets",
+                               text);
     } else if (memchr(host, ':', host_size)) {
         return error_raise(error, -EINVAL, "'%s': write an IPv6 address as [ADDR]:PORT", text);
     }

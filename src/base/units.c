@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
@@ -47,7 +48,12 @@ static bool parse_with_unit(const char *text, const struct unit *units, uint64_t
     for (const struct unit *unit = units; unit->name; unit++) {
         if (strcasecmp(rest, unit->name) != 0)
             continue;
-        return !__builtin_mul_overflow(number, unit->factor, ret_value);
+
+        uint64_t value;
+        if (__builtin_mul_overflow(number, unit->factor, &value))
+            return false;
+        *ret_value = value;
+        return true;
     }
     return false;
 }
@@ -99,7 +105,8 @@ bool units_parse_rate(const char *text, double *ret_value)
         return false;
     errno = 0;
     double value = strtod(text, &rest);
-    if (errno != 0)
+    /* strtod() also reads 0x10 and 1e5; here a number is digits and at most one point. */
+    if (errno != 0 || rest != text + strspn(text, "0123456789."))
         return false;
 
     if (strcasecmp(rest, "k") == 0)

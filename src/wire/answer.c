@@ -150,6 +150,10 @@ struct answer answer_requests(struct bytes input, uint32_t frame_size_max, enum 
     assert(acks && (input.data || input.size == 0));
     assert(frame_size_max >= REQUEST_FRAME_SIZE_MIN);
 
+    /* No bytes may mean a null pointer, with which C allows no arithmetic, not even plus 0. */
+    if (input.size == 0)
+        return (struct answer){.stop = ANSWER_PARTIAL};
+
     struct walk walk = {
         .at = input.data,
         .end = input.data + input.size,

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ackd/admin.h - the HTTP endpoints of a server, on a thread of their own
+ *
+ *      GET /              what is here
+ *      GET /metrics       Prometheus text 0.0.4, or OpenMetrics 1.0.0 by the Accept header; gzip
+ *                         by Accept-Encoding
+ *      GET /-/healthy     200 while the process runs
+ *      GET /-/ready       200 while new connections are served, else 503
+ *
+ * A separate library (libackd-admin, on libevent and zlib): who embeds a server may have an HTTP
+ * server already, and then needs only ackd/metrics.h. */
+#ifndef ACKD_ADMIN_H
+#define ACKD_ADMIN_H
+
+#include <ackd/error.h>
+#include <ackd/export.h>
+#include <ackd/server.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ackd_admin;
+
+struct ackd_admin_options {
+    const char *listen;         /* ADDR:PORT; port 0 takes any.  Copied */
+    const char *metrics_prefix; /* before every metric's name, such as "ackd".  Copied */
+};
+
+/* Opens the socket and starts the thread.  @server outlives the admin.  0, -EINVAL for options
+ * that are not legal, -EADDRINUSE, or another negative errno; then nothing is open. */
+ACKD_API int ackd_admin_start(struct ackd_admin **ret_admin, const struct ackd_server *server,
+                              const struct ackd_admin_options *options, struct ackd_error *error);
+
+/* What was bound, ADDR:PORT.  Lives as long as the admin.  Any thread. */
+ACKD_API const char *ackd_admin_address(const struct ackd_admin *admin);
+
+/* Ends the thread, closes its connections, and frees.  NULL is fine. */
+ACKD_API void ackd_admin_stop(struct ackd_admin *admin);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

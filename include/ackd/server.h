@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ackd/server.h - a TCP server that answers every SUBMIT with a SUBMIT_ACK
+ *
+ *      struct ackd_server_options options;
+ *      ackd_server_options_init(&options);
+ *      options.listen[options.listen_count++] = "127.0.0.1:8888";
+ *
+ *      struct ackd_server *server;
+ *      struct ackd_error error;
+ *      if (ackd_server_new(&server, &options, &error) < 0 ||
+ *          ackd_server_start(server, &error) < 0)
+ *          fail(error.text);
+ *      ...
+ *      ackd_server_drain(server);
+ *      ackd_server_wait(server, -1);
+ *      ackd_server_free(server);
+ *
+ * A server has no global state: a process may have several.  It never exits, prints, or touches
+ * signals (its threads block them all; sockets are written with MSG_NOSIGNAL). */
+#ifndef ACKD_SERVER_H
+#define ACKD_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ackd/error.h>
+#include <ackd/export.h>
+#include <ackd/handler.h>
+#include <ackd/log.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ackd_server;
+
+enum { ACKD_LISTEN_COUNT_MAX = 16 };
+
+/* How a server is to be.  Fill it by ackd_server_options_init(), then change what is to differ.
+ * Sizes are bytes, times milliseconds; a time of 0 switches that limit off (linger: closes
+ * without waiting). */
+struct ackd_server_options {
+    /* Where to listen: ADDR:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH, each with ",dialect=demo"
+     * or ",dialect=spec" behind it if wanted.  Port 0 takes any.  The texts are copied. */
+    const char *listen[ACKD_LISTEN_COUNT_MAX];
+    size_t listen_count;
+
+    uint32_t worker_count;      /* 0: one per CPU that the process may use */
+    uint32_t frame_size_max;    /* 13 .. 16 MiB, the length field's value; default 64 KiB */
+    uint32_t conns_max;         /* 0: what the descriptor limit allows */
+    uint32_t window_count;      /* unanswered SUBMITs of a connection before it is not read */
+    uint32_t idle_timeout_ms;   /* nothing received, nothing owed */
+    uint32_t frame_timeout_ms;  /* from a frame's first byte to its last */
+    uint32_t write_timeout_ms;  /* no byte of the acks taken */
+    uint32_t drain_timeout_ms;  /* after ackd_server_drain() */
+    uint32_t linger_timeout_ms; /* from our FIN to the peer's */
+
+    struct ackd_handler handler; /* on_batch NULL: discard.  Freed by the server */
+    struct ackd_log log;
+};
+
+/* Sets @options to the defaults, with nowhere to listen. */
+ACKD_API void ackd_server_options_init(struct ackd_server_options *options);
+
+/* Checks @options without opening anything.  0 or -EINVAL. */
+ACKD_API int ackd_server_options_check(const struct ackd_server_options *options,
+                                       struct ackd_error *error);
+
+/* Makes a server and opens its sockets: connections queue up, none is accepted yet.
+ *
+ * Fails with -EINVAL for options that are not legal, -EADDRINUSE where somebody listens already,
+ * or another negative errno; then *ret_server is untouched and nothing is open.  In every case the
+ * handler belongs to the server from here on. */
+ACKD_API int ackd_server_new(struct ackd_server **ret_server,
+                             const struct ackd_server_options *options, struct ackd_error *error);
+
+/* Starts the workers.  Once per server.  On failure (a negative errno) only ackd_server_free() may
+ * follow. */
+ACKD_API int ackd_server_start(struct ackd_server *server, struct ackd_error *error);
+
+/* Begins to drain: accepts what has connected, stops listening, answers every complete request
+ * that has arrived, and closes.  Returns at once.  Any thread; async-signal-safe. */
+ACKD_API void ackd_server_drain(struct ackd_server *server);
+
+/* Ends at once: connections are reset, owed acks are dropped and counted.  Returns at once.  Any
+ * thread; async-signal-safe. */
+ACKD_API void ackd_server_stop(struct ackd_server *server);
+
+/* Waits until the server has drained or stopped, for at most @timeout_ms (negative: without end).
+ * 0, or -ETIMEDOUT.  One thread at a time. */
+ACKD_API int ackd_server_wait(struct ackd_server *server, int timeout_ms);
+
+/* A descriptor that becomes readable when the server has drained or stopped, for poll().  The
+ * server's own: not to be read or closed. */
+ACKD_API int ackd_server_finished_fd(const struct ackd_server *server);
+
+/* Stops the server if it runs, and frees it.  NULL is fine. */
+ACKD_API void ackd_server_free(struct ackd_server *server);
+
+enum ackd_server_state {
+    ACKD_SERVER_NEW,
+    ACKD_SERVER_RUNNING,
+    ACKD_SERVER_DRAINING,
+    ACKD_SERVER_FINISHED,
+};
+
+/* Any thread. */
+ACKD_API enum ackd_server_state ackd_server_state(const struct ackd_server *server);
+
+/* How many sockets the server listens on, and what was bound (ADDR:PORT with the real port, or
+ * unix:PATH) at @index, with the dialect spoken there.  The texts live as long as the server.
+ * Any thread. */
+ACKD_API size_t ackd_server_listen_count(const struct ackd_server *server);
+ACKD_API const char *ackd_server_listen_address(const struct ackd_server *server, size_t index);
+ACKD_API const char *ackd_server_listen_dialect(const struct ackd_server *server, size_t index);
+
+/* What was decided where the options left it open.  Any thread. */
+ACKD_API uint32_t ackd_server_worker_count(const struct ackd_server *server);
+ACKD_API uint32_t ackd_server_conns_max(const struct ackd_server *server);
+
+/* Sums over all workers; a moment old while they run. */
+struct ackd_server_stats {
+    uint64_t connections_open;
+    uint64_t connections_accepted;
+    uint64_t submits_received;
+    uint64_t submit_acks_sent;
+    uint64_t acks_dropped;
+};
+
+/* Any thread. */
+ACKD_API void ackd_server_stats(const struct ackd_server *server,
+                                struct ackd_server_stats *ret_stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

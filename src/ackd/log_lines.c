@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * log_lines - ackd's log lines (log_lines.h) */
+#include "ackd/log_lines.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_SIZE = 1024 };
+
+struct line {
+    char text[LINE_SIZE];
+    size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static void print(struct line *line, const char *format, ...)
+{
+    const size_t room = LINE_SIZE - line->size;
+    va_list arguments;
+
+    va_start(arguments, format);
+    const int size = vsnprintf(line->text + line->size, room, format, arguments);
+    va_end(arguments);
+    if (size > 0)
+        line->size += (size_t)size < room ? (size_t)size : room - 1;
+}
+
+/* @text between quotes, escaped as JSON has it (logfmt reads the same). */
+static void print_quoted(struct line *line, const char *text)
+{
+    print(line, "\"");
+    for (; *text; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte == '"' || byte == '\\')
+            print(line, "\\%c", byte);
+        else if (byte < ' ' || byte >= 0x7f)
+            print(line, "\\u%04x", byte);
+        else
+            print(line, "%c", byte);
+    }
+    print(line, "\"");
+}
+
+static bool is_plain(const char *text)
+{
+    for (const char *at = text; *at; at++) {
+        if (*at <= ' ' || *at >= 0x7f || *at == '"' || *at == '=' || *at == '\\')
+            return false;
+    }
+    return *text != '\0';
+}
+
+static void print_field(struct line *line, enum log_format format, const char *key,
+                        const char *text, int64_t number)
+{
+    if (format == LOG_JSON)
+        print(line, "%s\"%s\":", line->size > 1 ? "," : "", key);
+    else
+        print(line, "%s%s=", line->size > 0 ? " " : "", key);
+    if (!text)
+        print(line, "%" PRId64, number);
+    else if (format == LOG_LOGFMT && is_plain(text))
+        print(line, "%s", text);
+    else
+        print_quoted(line, text);
+}
+
+static void print_time(char *ret_text, size_t text_size)
+{
+    struct timespec now;
+    struct tm utc;
+    char seconds[32];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(ret_text, text_size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+}
+
+static void write_line(void *self, enum ackd_log_level level, const char *event,
+                       const struct ackd_log_field *fields, size_t field_count)
+{
+    static const char *const words[] = {"error", "warn", "info", "debug"};
+    const enum log_format format = *(const enum log_format *)self;
+    struct line line = {.size = 0};
+    char time[48];
+
+    print_time(time, sizeof time);
+    if (format == LOG_JSON)
+        print(&line, "{");
+    print_field(&line, format, "time", time, 0);
+    print_field(&line, format, "level", words[level], 0);
+    print_field(&line, format, "event", event, 0);
+    for (size_t i = 0; i < field_count; i++)
+        print_field(&line, format, fields[i].key, fields[i].text, fields[i].number);
+    if (line.size > LINE_SIZE - 3)
+        line.size = LINE_SIZE - 3;
+    print(&line, format == LOG_JSON ? "}\n" : "\n");
+
+    const ssize_t written = write(STDERR_FILENO, line.text, line.size);
+    (void)written; /* a log that nobody takes is no reason to stop serving */
+}
+
+struct ackd_log log_to_stderr(enum ackd_log_level level, const enum log_format *format)
+{
+    return (struct ackd_log){
+        .self = (void *)(uintptr_t)format, .level = level, .on_line = write_line};
+}

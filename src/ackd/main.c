@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ackd - the server as a program
+ *
+ *      options -> handler -> server (sockets open) -> admin -> workers -> wait for a signal
+ *      SIGTERM, SIGINT: drain; again: stop.  Exit codes: EXIT_... below.
+ *
+ * It uses the library as any other program can: by its public headers. */
+#include <ackd/admin.h>
+#include <ackd/handler.h>
+#include <ackd/server.h>
+#include <ackd/version.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "ackd/log_lines.h"
+#include "ackd/options.h"
+
+enum {
+    EXIT_ACKS_DROPPED = 3,
+    EXIT_SYSTEM = 71, /* sysexits(3): EX_OSERR */
+    EXIT_CONFIG = 78, /* EX_CONFIG */
+};
+
+struct program {
+    struct options options;
+    struct ackd_log log;
+    struct ackd_server *server;
+    struct ackd_admin *admin;
+    int signal_fd;
+};
+
+static int exit_code_of(int status)
+{
+    return status == -EINVAL ? EXIT_CONFIG : EXIT_SYSTEM;
+}
+
+static int fail(int exit_code, const char *text, const char *advice)
+{
+    fprintf(stderr, "ackd: %s%s\n", text, advice);
+    return exit_code;
+}
+
+static void say(const struct program *program, const char *event, const char *key,
+                const char *value)
+{
+    const struct ackd_log_field field = {key, value, 0};
+
+    if (program->log.level >= ACKD_LOG_INFO)
+        program->log.on_line(program->log.self, ACKD_LOG_INFO, event, &field, 1);
+}
+
+/* Signals arrive at signal_fd; those that a write could raise are ignored. */
+static int take_signals(struct program *program)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    program->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return program->signal_fd < 0 ? -errno : 0;
+}
+
+/* As many connections as the administrator allows, not as few as a shell starts with. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Writes what was bound, under another name first: who waits for the file reads all of it. */
+static int write_ports_file(const struct program *program, const char *path)
+{
+    char temporary[4096];
+
+    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+        return -ENAMETOOLONG;
+    FILE *const file = fopen(temporary, "we");
+    if (!file)
+        return -errno;
+    for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
+        fprintf(file, "listen %s dialect=%s\n", ackd_server_listen_address(program->server, i),
+                ackd_server_listen_dialect(program->server, i));
+    if (program->admin)
+        fprintf(file, "metrics %s\n", ackd_admin_address(program->admin));
+    if (fclose(file) != 0 || rename(temporary, path) < 0)
+        return -errno;
+    return 0;
+}
+
+static int open_server(struct program *program)
+{
+    struct options *const options = &program->options;
+    struct ackd_error error;
+    int status = ackd_handler_parse(options->handler, &options->server.handler, &error);
+
+    if (status < 0)
+        return fail(exit_code_of(status), error.text, " (option --handler)");
+    options->server.log = program->log;
+    status = ackd_server_new(&program->server, &options->server, &error);
+    if (status < 0)
+        return fail(exit_code_of(status), error.text, " (option --listen)");
+    if (!options->metrics_listen)
+        return 0;
+
+    const struct ackd_admin_options admin_options = {.listen = options->metrics_listen,
+                                                     .metrics_prefix = options->metrics_prefix};
+    status = ackd_admin_start(&program->admin, program->server, &admin_options, &error);
+    if (status < 0)
+        return fail(exit_code_of(status), error.text, " (option --metrics-listen)");
+    return 0;
+}
+
+static int start_server(struct program *program)
+{
+    struct ackd_error error;
+    const char *const ports_file = program->options.ports_file;
+
+    if (ackd_server_start(program->server, &error) < 0)
+        return fail(EXIT_SYSTEM, error.text, " (option --workers)");
+    if (ports_file) {
+        const int status = write_ports_file(program, ports_file);
+        if (status < 0)
+            return fail(EXIT_SYSTEM, strerror(-status), " (option --ports-file)");
+    }
+    for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
+        say(program, "listening", "address", ackd_server_listen_address(program->server, i));
+    if (program->admin)
+        say(program, "serving metrics", "address", ackd_admin_address(program->admin));
+    return 0;
+}
+
+static uint64_t count_dropped(const struct program *program)
+{
+    struct ackd_server_stats stats;
+
+    ackd_server_stats(program->server, &stats);
+    return stats.acks_dropped;
+}
+
+/* Waits for the server to end; the first signal drains it, the second stops it.  Returns how many
+ * acks were dropped on the way out: what peers threw away before by leaving is their business. */
+static uint64_t serve(struct program *program)
+{
+    uint64_t dropped_before = 0;
+    struct pollfd fds[] = {
+        {.fd = program->signal_fd, .events = POLLIN},
+        {.fd = ackd_server_finished_fd(program->server), .events = POLLIN},
+    };
+    int signal_count = 0;
+
+    for (;;) {
+        struct signalfd_siginfo info;
+
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            break;
+        if (fds[1].revents & POLLIN)
+            break;
+        if (read(program->signal_fd, &info, sizeof info) != sizeof info)
+            continue;
+        if (signal_count++ == 0) {
+            say(program, "draining", "signal", strsignal((int)info.ssi_signo));
+            dropped_before = count_dropped(program);
+            ackd_server_drain(program->server);
+        } else {
+            say(program, "stopping at once", "signal", strsignal((int)info.ssi_signo));
+            ackd_server_stop(program->server);
+        }
+    }
+    return count_dropped(program) - dropped_before;
+}
+
+static void report_end(const struct program *program)
+{
+    struct ackd_server_stats stats;
+
+    ackd_server_stats(program->server, &stats);
+    const struct ackd_log_field fields[] = {
+        {"submits", NULL, (int64_t)stats.submits_received},
+        {"acks", NULL, (int64_t)stats.submit_acks_sent},
+        {"acks_dropped", NULL, (int64_t)stats.acks_dropped},
+    };
+    if (program->log.level >= ACKD_LOG_INFO)
+        program->log.on_line(program->log.self, ACKD_LOG_INFO, "finished", fields, 3);
+}
+
+static int run(struct program *program)
+{
+    int code = take_signals(program) < 0 ? fail(EXIT_SYSTEM, "cannot take signals", "") : 0;
+
+    raise_descriptor_limit();
+    if (code == 0)
+        code = open_server(program);
+    if (code == 0)
+        code = start_server(program);
+    if (code == 0) {
+        code = serve(program) > 0 ? EXIT_ACKS_DROPPED : EXIT_SUCCESS;
+        report_end(program);
+    }
+    ackd_admin_stop(program->admin);
+    ackd_server_free(program->server);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct program program = {.signal_fd = -1};
+    struct ackd_error error;
+
+    if (options_parse(argc, argv, &program.options, &error) < 0)
+        return fail(EXIT_CONFIG, error.text, "");
+    if (program.options.help) {
+        options_print_help(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (program.options.version) {
+        printf("ackd %s\n", ackd_version());
+        return EXIT_SUCCESS;
+    }
+    if (program.options.check_config) {
+        puts("ackd: all options are legal");
+        return EXIT_SUCCESS;
+    }
+    program.log = log_to_stderr(program.options.log_level, &program.options.log_format);
+    return run(&program);
+}

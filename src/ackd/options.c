@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options - ackd's command line and config file (options.h)
+ *
+ * An option is set at most by three: its default, the config file, the command line; each whole
+ * option replaces the one before it, lists too. */
+#include "ackd/options.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ackd/metrics.h>
+
+#include "base/error.h"
+#include "base/units.h"
+
+enum kind {
+    KIND_LISTEN,
+    KIND_TEXT,
+    KIND_COUNT,
+    KIND_AUTO_COUNT,
+    KIND_SIZE,
+    KIND_TIME,
+    KIND_HANDLER,
+    KIND_LOG_LEVEL,
+    KIND_LOG_FORMAT,
+    KIND_CONFIG,
+    KIND_FLAG,
+};
+
+struct option_info {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    uint64_t minimum;
+    uint64_t maximum;
+    const char *argument;
+    const char *by_default;
+    const char *help;
+};
+
+static const struct option_info infos[] = {
+#define OPTION(name, kind, member, minimum, maximum, argument, by_default, help)                   \
+    {name,       KIND_##kind, offsetof(struct options, member), minimum, maximum, argument,        \
+     by_default, help},
+#include "ackd/options.def"
+#undef OPTION
+};
+
+enum {
+    OPTION_COUNT = sizeof infos / sizeof infos[0],
+    LINE_SIZE = 1024,
+    HELP_COLUMNS = 78,
+    HELP_INDENT = 8,
+};
+
+/* Where a value was given, for messages: "--name" or "FILE:LINE: name". */
+struct origin {
+    const char *file; /* NULL: the command line */
+    int line;
+};
+
+static int refuse(struct ackd_error *error, const struct origin *origin,
+                  const struct option_info *info, const char *value, const char *legal)
+{
+    if (origin->file)
+        return error_raise(error, -EINVAL, "%s:%d: %s = %s: %s", origin->file, origin->line,
+                           info->name, value, legal);
+    return error_raise(error, -EINVAL, "--%s=%s: %s", info->name, value, legal);
+}
+
+static void *member_of(struct options *options, const struct option_info *info)
+{
+    return (char *)options + info->offset;
+}
+
+/* --- values --- */
+
+static int set_listen(struct options *options, const char *value, char *ret_legal,
+                      size_t legal_size)
+{
+    struct ackd_server_options one;
+    struct ackd_error error;
+
+    ackd_server_options_init(&one);
+    one.listen[one.listen_count++] = value;
+    if (ackd_server_options_check(&one, &error) < 0) {
+        snprintf(ret_legal, legal_size, "%s", error.text);
+        return -EINVAL;
+    }
+    if (options->server.listen_count == ACKD_LISTEN_COUNT_MAX) {
+        snprintf(ret_legal, legal_size, "give at most %d", ACKD_LISTEN_COUNT_MAX);
+        return -EINVAL;
+    }
+    options->server.listen[options->server.listen_count++] = value;
+    return 0;
+}
+
+/* A number of some kind, between the option's bounds. */
+static int set_number(struct options *options, const struct option_info *info, const char *value,
+                      char *ret_legal, size_t legal_size)
+{
+    uint32_t *const to = member_of(options, info);
+    uint64_t number = 0;
+    bool legal;
+
+    if (info->kind == KIND_AUTO_COUNT && strcmp(value, "auto") == 0) {
+        *to = 0;
+        return 0;
+    }
+    if (info->kind == KIND_SIZE) {
+        legal = units_parse_size(value, &number);
+    } else if (info->kind == KIND_TIME) {
+        /* Round up: a time that is not 0 must not become "off". */
+        legal = units_parse_duration_ns(value, &number);
+        number = number / 1000000 + (number % 1000000 != 0);
+    } else {
+        legal = units_parse_count(value, &number);
+    }
+    if (legal && number >= info->minimum && number <= info->maximum) {
+        *to = (uint32_t)number;
+        return 0;
+    }
+    if (info->kind == KIND_TIME)
+        snprintf(ret_legal, legal_size,
+                 "give a time such as 250ms, 10s or 5m, up to 168h; 0 switches it off");
+    else
+        snprintf(ret_legal, legal_size, "give %s%llu to %llu%s",
+                 info->kind == KIND_AUTO_COUNT ? "auto or " : "", (unsigned long long)info->minimum,
+                 (unsigned long long)info->maximum,
+                 info->kind == KIND_SIZE ? ", or with k or m behind it" : "");
+    return -EINVAL;
+}
+
+static int set_log_level(struct options *options, const char *value)
+{
+    static const char *const words[] = {"error", "warn", "info", "debug"};
+
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            options->log_level = (enum ackd_log_level)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int set_log_format(struct options *options, const char *value)
+{
+    if (strcmp(value, "logfmt") == 0)
+        options->log_format = LOG_LOGFMT;
+    else if (strcmp(value, "json") == 0)
+        options->log_format = LOG_JSON;
+    else
+        return -EINVAL;
+    return 0;
+}
+
+static int set_handler(struct options *options, const char *value, char *ret_legal,
+                       size_t legal_size)
+{
+    struct ackd_error error;
+
+    if (ackd_handler_check(value, &error) < 0) {
+        snprintf(ret_legal, legal_size, "%s", error.text);
+        return -EINVAL;
+    }
+    options->handler = value;
+    return 0;
+}
+
+/* Sets one option; @value is "" for a flag and lives as long as @options. */
+static int set(struct options *options, const struct option_info *info, const char *value,
+               const struct origin *origin, struct ackd_error *error)
+{
+    char legal[ACKD_ERROR_TEXT_SIZE];
+    int status = 0;
+
+    snprintf(legal, sizeof legal, "give %s", info->argument ? info->argument : "no value");
+    switch (info->kind) {
+    case KIND_LISTEN:
+        status = set_listen(options, value, legal, sizeof legal);
+        break;
+    case KIND_TEXT:
+    case KIND_CONFIG:
+        *(const char **)member_of(options, info) = value;
+        break;
+    case KIND_COUNT:
+    case KIND_AUTO_COUNT:
+    case KIND_SIZE:
+    case KIND_TIME:
+        status = set_number(options, info, value, legal, sizeof legal);
+        break;
+    case KIND_HANDLER:
+        status = set_handler(options, value, legal, sizeof legal);
+        break;
+    case KIND_LOG_LEVEL:
+        status = set_log_level(options, value);
+        break;
+    case KIND_LOG_FORMAT:
+        status = set_log_format(options, value);
+        break;
+    case KIND_FLAG:
+        *(bool *)member_of(options, info) = true;
+        break;
+    }
+    return status < 0 ? refuse(error, origin, info, value, legal) : 0;
+}
+
+/* --- the config file --- */
+
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    char *end = text + strlen(text);
+    while (end > text && isspace((unsigned char)end[-1]))
+        end--;
+    *end = '\0';
+    return text;
+}
+
+static const struct option_info *find(const char *name)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (strcmp(infos[i].name, name) == 0)
+            return &infos[i];
+    }
+    return NULL;
+}
+
+static int parse_line(struct options *options, char *line, const struct origin *origin,
+                      struct ackd_error *error)
+{
+    char *const comment = strchr(line, '#');
+    if (comment)
+        *comment = '\0';
+
+    char *const text = trim(line);
+    if (*text == '\0')
+        return 0;
+
+    char *const equals = strchr(text, '=');
+    if (!equals)
+        return error_raise(error, -EINVAL, "%s:%d: '%s': write name = value", origin->file,
+                           origin->line, text);
+    *equals = '\0';
+
+    const char *const name = trim(text);
+    const struct option_info *const info = find(name);
+    if (!info || info->kind == KIND_FLAG || info->kind == KIND_CONFIG)
+        return error_raise(error, -EINVAL,
+                           "%s:%d: '%s' is no option of a config file: see ackd --help",
+                           origin->file, origin->line, name);
+
+    char *const value = strdup(trim(equals + 1)); /* lives as long as the process */
+    if (!value)
+        return error_raise(error, -ENOMEM, "no memory for the config file");
+    return set(options, info, value, origin, error);
+}
+
+static int parse_file(struct options *options, const char *path, struct ackd_error *error)
+{
+    struct origin origin = {.file = path};
+    char line[LINE_SIZE];
+    int status = 0;
+    FILE *const file = fopen(path, "re");
+
+    if (!file)
+        return error_raise(error, -EINVAL, "--config=%s: %s", path, strerror(errno));
+    while (status == 0 && fgets(line, sizeof line, file)) {
+        origin.line++;
+        if (!strchr(line, '\n') && !feof(file))
+            status = error_raise(error, -EINVAL, "%s:%d: the line is longer than %d bytes", path,
+                                 origin.line, LINE_SIZE - 2);
+        else
+            status = parse_line(options, line, &origin, error);
+    }
+    if (status == 0 && ferror(file))
+        status = error_raise(error, -EINVAL, "--config=%s: %s", path, strerror(errno));
+    fclose(file);
+    return status;
+}
+
+/* --- the command line --- */
+
+static void set_defaults(struct options *options)
+{
+    static const struct origin nowhere = {0};
+
+    *options = (struct options){0};
+    ackd_server_options_init(&options->server);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        struct ackd_error error;
+
+        if (infos[i].kind == KIND_FLAG || infos[i].kind == KIND_LISTEN)
+            continue; /* a default listener gives way to the first that is named */
+        if (infos[i].by_default[0] == '\0') {
+            *(const char **)member_of(options, &infos[i]) = NULL;
+            continue;
+        }
+        const int status = set(options, &infos[i], infos[i].by_default, &nowhere, &error);
+        assert(status == 0);
+    }
+}
+
+static void make_getopt(struct option *ret_options)
+{
+    for (int i = 0; i < OPTION_COUNT; i++)
+        ret_options[i] = (struct option){
+            .name = infos[i].name,
+            .has_arg = infos[i].kind == KIND_FLAG ? no_argument : required_argument,
+            .val = i,
+        };
+    ret_options[OPTION_COUNT] = (struct option){0};
+}
+
+/* Goes through the command line once.  @config_only: only for --config, --help and --version. */
+static int parse_arguments(struct options *options, int argc, char **argv, bool config_only,
+                           struct ackd_error *error)
+{
+    static const struct origin command_line = {0};
+    struct option names[OPTION_COUNT + 1];
+    bool listens = false;
+    int index;
+
+    make_getopt(names);
+    optind = 0; /* glibc: start again */
+    opterr = 0;
+    while ((index = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+        if (index == ':')
+            return error_raise(error, -EINVAL, "%s wants a value: see ackd --help",
+                               argv[optind - 1]);
+        if (index == '?')
+            return error_raise(error, -EINVAL, "unknown option %s: see ackd --help",
+                               argv[optind - 1]);
+
+        const struct option_info *const info = &infos[index];
+        if (config_only && info->kind != KIND_CONFIG && info->kind != KIND_FLAG)
+            continue;
+        if (info->kind == KIND_LISTEN && !listens) {
+            listens = true;
+            options->server.listen_count = 0; /* in place of the config file's */
+        }
+        const int status = set(options, info, optarg ? optarg : "", &command_line, error);
+        if (status < 0)
+            return status;
+    }
+    if (optind < argc)
+        return error_raise(error, -EINVAL,
+                           "unexpected '%s': options begin with --, see ackd "
+                           "--help",
+                           argv[optind]);
+    return 0;
+}
+
+static int check_together(struct options *options, struct ackd_error *error)
+{
+    if (options->server.listen_count == 0)
+        options->server.listen[options->server.listen_count++] = find("listen")->by_default;
+    if (!ackd_metrics_prefix_is_legal(options->metrics_prefix))
+        return error_raise(error, -EINVAL,
+                           "--metrics-prefix=%s: give letters, digits and underscores, not a "
+                           "digit first",
+                           options->metrics_prefix);
+    if (strcmp(options->metrics_listen, "off") == 0) {
+        options->metrics_listen = NULL;
+    } else {
+        struct ackd_server_options as_listen = options->server;
+        struct ackd_error why;
+
+        if (as_listen.listen_count == ACKD_LISTEN_COUNT_MAX)
+            as_listen.listen_count--;
+        as_listen.listen[as_listen.listen_count++] = options->metrics_listen;
+        if (strchr(options->metrics_listen, ',') || ackd_server_options_check(&as_listen, &why) < 0)
+            return error_raise(
+                error, -EINVAL, "--metrics-listen=%.64s: %.200s", options->metrics_listen,
+                strchr(options->metrics_listen, ',') ? "give ADDR:PORT or off" : why.text);
+    }
+
+    struct ackd_error why;
+    if (ackd_server_options_check(&options->server, &why) < 0)
+        return error_raise(error, -EINVAL, "%s", why.text);
+    return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error)
+{
+    set_defaults(ret_options);
+    int status = parse_arguments(ret_options, argc, argv, true, error);
+
+    if (status < 0 || ret_options->help || ret_options->version)
+        return status;
+    if (ret_options->config)
+        status = parse_file(ret_options, ret_options->config, error);
+    if (status == 0)
+        status = parse_arguments(ret_options, argc, argv, false, error);
+    return status < 0 ? status : check_together(ret_options, error);
+}
+
+/* --- help --- */
+
+/* Prints @text in lines of HELP_COLUMNS, each behind HELP_INDENT spaces. */
+static void print_wrapped(FILE *to, const char *text)
+{
+    const size_t width = HELP_COLUMNS - HELP_INDENT;
+
+    while (*text) {
+        size_t size = strlen(text);
+        if (size > width) {
+            size = width;
+            while (size > 0 && text[size] != ' ')
+                size--;
+        }
+        fprintf(to, "%*s%.*s\n", HELP_INDENT, "", (int)size, text);
+        text += size;
+        while (*text == ' ')
+            text++;
+    }
+}
+
+void options_print_help(FILE *to)
+{
+    fputs("Usage: ackd [OPTION]...\n\n"
+          "Answers every SUBMIT of a framed TCP protocol with a SUBMIT_ACK.\n\n"
+          "    ackd                                        listens on port 8888\n"
+          "    ackd --listen 127.0.0.1:9000 --workers 2    one address, two threads\n"
+          "    curl http://127.0.0.1:8889/metrics          what it is doing\n\n"
+          "SIGTERM and SIGINT drain: every complete request is acked, then ackd exits with 0,\n"
+          "or with 3 if acks had to be dropped. A second signal ends at once. Other exit codes:\n"
+          "78 for options that are not legal, 71 when the system refused something.\n\n"
+          "Options:\n",
+          to);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        fprintf(to, "    --%s%s%s", infos[i].name, infos[i].argument ? " " : "",
+                infos[i].argument ? infos[i].argument : "");
+        if (infos[i].by_default[0])
+            fprintf(to, "  (%s)", infos[i].by_default);
+        fputc('\n', to);
+        print_wrapped(to, infos[i].help);
+    }
+}
+
+/* Prints @text with a backslash before the bars that would end a table's cell. */
+static void print_cell(FILE *to, const char *text)
+{
+    for (; *text; text++)
+        fprintf(to, *text == '|' ? "\\|" : "%c", *text);
+}
+
+void options_print_table(FILE *to)
+{
+    fputs("| option | default | meaning |\n| --- | --- | --- |\n", to);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        fprintf(to, "| `--%s%s", infos[i].name, infos[i].argument ? " " : "");
+        print_cell(to, infos[i].argument ? infos[i].argument : "");
+        fprintf(to, "` | %s | ", infos[i].by_default);
+        print_cell(to, infos[i].help);
+        fputs(" |\n", to);
+    }
+}
+
+void options_print_man(FILE *to)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        fprintf(to, ".It Fl -%s%s%s\n%s\n", infos[i].name, infos[i].argument ? " Ar " : "",
+                infos[i].argument ? infos[i].argument : "", infos[i].help);
+        if (infos[i].by_default[0])
+            fprintf(to, "The default is\n.Ql %s .\n", infos[i].by_default);
+    }
+}

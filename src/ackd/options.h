@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options - ackd's command line and config file
+ *
+ * Both name the same options (options.def).  Nothing is opened here but the config file. */
+#ifndef ACKD_OPTIONS_H
+#define ACKD_OPTIONS_H
+
+#include <ackd/error.h>
+#include <ackd/server.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum log_format {
+    LOG_LOGFMT,
+    LOG_JSON,
+};
+
+struct options {
+    struct ackd_server_options server;
+    const char *metrics_listen;
+    const char *metrics_prefix;
+    const char *handler;
+    const char *ports_file;
+    const char *config;
+    enum ackd_log_level log_level;
+    enum log_format log_format;
+    bool check_config;
+    bool version;
+    bool help;
+};
+
+/* Fills @ret_options from the defaults, the config file and the command line.  0, or -EINVAL with
+ * an error that names the option (or file:line) and what is legal.  The texts live as long as the
+ * process. */
+int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error);
+
+/* What --help prints. */
+void options_print_help(FILE *to);
+
+/* The options as a Markdown table, for docs/OPERATIONS.md. */
+void options_print_table(FILE *to);
+
+/* The options as man page source (mdoc), for ackd(8). */
+void options_print_man(FILE *to);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * thread - threads with a name that leave signals to the program
+ *
+ * A library's threads block every signal: the program that embeds it handles them in its own. */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+
+enum { THREAD_NAME_SIZE = 16 }; /* the kernel's limit, with the NUL */
+
+/* Starts a joinable thread called @name (shorter than THREAD_NAME_SIZE).  Returns 0 or a negative
+ * errno (-EAGAIN: too many threads). */
+int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *context);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine - moves bytes between sockets and the worker that owns them
+ *
+ *      worker                          engine
+ *        | engine_turn() --------------> waits, then for each thing that came to pass:
+ *        | <--- accepted / received / finished / broken / sent / closed / woken
+ *        | engine_send(), engine_close() from within these or between turns
+ *
+ * The seam has the shape of completions, so that epoll, io_uring and a simulated network fit
+ * behind it.  An engine, its sockets and its buffers belong to one thread; engine_wake() alone
+ * may be called from any.
+ *
+ * Rules that every engine keeps and every owner may rely on:
+ *   1. Bytes of `received` are valid during the call only, and there is one `received` per socket
+ *      and turn, of at most ENGINE_RECV_SIZE bytes: that is the fairness between connections.
+ *   2. engine_send() owns its buffer until `sent`; one send is in flight per socket.
+ *   3. After engine_close() nothing is said of the socket but `closed`, exactly once, in the same
+ *      turn or a later one.  Until then the memory of the socket stays the engine's.
+ *   4. `finished` and `broken` are said at most once per socket.  Nothing is received after either,
+ *      and after `broken` only `closed` follows. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "stats/counters.h"
+
+enum {
+    /* One recv takes up to this much.  With half of it deep pipelines lose a third of their
+     * throughput, with a quarter two thirds; one buffer serves all sockets of a worker. */
+    ENGINE_RECV_SIZE = 256 * 1024,
+
+    /* Connections accepted from one listener in a turn: established ones come first. */
+    ENGINE_ACCEPT_COUNT_MAX = 16,
+
+    /* Connections accepted from one listener before it closes for good: more than a backlog. */
+    ENGINE_DRAIN_COUNT_MAX = 65536,
+};
+
+struct engine;
+
+/* A connected socket, embedded in what its owner keeps of the connection.  The fields are the
+ * engine's; the owner zeroes them once and reads send_progress_ms. */
+struct engine_socket {
+    struct buffer *sending; /* in flight, or NULL */
+    struct engine_socket *next_closing;
+    int fd;
+    uint32_t send_progress_ms; /* when the peer last took a byte of `sending` */
+    uint32_t events;           /* what the poller is asked for */
+    bool receiving;
+    bool finished;
+    bool broken;
+    bool closing;
+};
+
+/* A listening socket; the fd stays its opener's. */
+struct engine_listener {
+    int fd;
+    bool shared; /* by several engines: one is woken per connection */
+    bool accepting;
+    void *owner;
+};
+
+/* How engine_close() treats the peer. */
+enum engine_close {
+    ENGINE_CLOSE_FIN,   /* what was sent arrives first */
+    ENGINE_CLOSE_RESET, /* at once; the peer sees a reset */
+};
+
+/* How engine_send() went. */
+enum engine_sent {
+    ENGINE_SENT,    /* all of it is the kernel's; the buffer is the caller's again */
+    ENGINE_SENDING, /* the engine keeps the buffer until `sent` */
+    ENGINE_BROKEN,  /* the connection is dead (instead of `broken`); the buffer is the caller's */
+};
+
+/* What the engine says.  @owner is what the owner gave to engine_new(). */
+struct engine_events {
+    /* @fd is a new connection: the owner's, to give to engine_add() or to close. */
+    void (*accepted)(void *owner, struct engine_listener *listener, int fd);
+    /* accept failed with @code; the listener goes on accepting unless it is paused. */
+    void (*accept_failed)(void *owner, struct engine_listener *listener, int code);
+    void (*received)(void *owner, struct engine_socket *socket, struct bytes bytes);
+    /* The peer has sent its FIN; it may still read. */
+    void (*finished)(void *owner, struct engine_socket *socket);
+    /* The connection is dead; @code is a negative errno. */
+    void (*broken)(void *owner, struct engine_socket *socket, int code);
+    /* All of @buffer was sent; it is the owner's again. */
+    void (*sent)(void *owner, struct engine_socket *socket, struct buffer *buffer);
+    void (*closed)(void *owner, struct engine_socket *socket);
+    /* Somebody called engine_wake() since the last turn. */
+    void (*woken)(void *owner);
+};
+
+struct engine_ops {
+    void (*free)(struct engine *engine);
+    uint64_t (*now_ns)(struct engine *engine);
+    int (*listen_start)(struct engine *engine, struct engine_listener *listener);
+    void (*listen_stop)(struct engine *engine, struct engine_listener *listener);
+    void (*listen_drain)(struct engine *engine, struct engine_listener *listener);
+    int (*add)(struct engine *engine, struct engine_socket *socket, int fd);
+    void (*receive)(struct engine *engine, struct engine_socket *socket, bool on);
+    enum engine_sent (*send)(struct engine *engine, struct engine_socket *socket,
+                             struct buffer *buffer);
+    void (*finish)(struct engine *engine, struct engine_socket *socket);
+    size_t (*pending_size)(struct engine *engine, struct engine_socket *socket);
+    void (*close)(struct engine *engine, struct engine_socket *socket, enum engine_close how);
+    void (*turn)(struct engine *engine, int64_t timeout_ns);
+    void (*wake)(struct engine *engine);
+};
+
+/* What all engines have; each begins with it. */
+struct engine {
+    const struct engine_ops *ops;
+    const struct engine_events *events;
+    void *owner;
+    struct buffer_pool *pool;
+    struct counters *counters;
+    uint64_t turn_ns; /* the time at which this turn's events were there */
+};
+
+/* An epoll engine (Linux >= 4.5).  @events, @owner, @pool and @counters outlive it.  Fails with
+ * -EMFILE, -ENOMEM and their like. */
+int engine_epoll_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
+                     struct buffer_pool *pool, struct counters *counters, struct ackd_error *error);
+
+/* Frees an engine whose sockets are all closed; NULL is fine. */
+static inline void engine_free(struct engine *engine)
+{
+    if (engine)
+        engine->ops->free(engine);
+}
+
+static inline uint64_t engine_now_ns(struct engine *engine)
+{
+    return engine->ops->now_ns(engine);
+}
+
+/* Starts and stops accepting; stopping twice is fine.  Starting fails with a negative errno. */
+static inline int engine_listen_start(struct engine *engine, struct engine_listener *listener)
+{
+    return engine->ops->listen_start(engine, listener);
+}
+
+static inline void engine_listen_stop(struct engine *engine, struct engine_listener *listener)
+{
+    engine->ops->listen_stop(engine, listener);
+}
+
+/* Accepts whatever waits now, then stops accepting. */
+static inline void engine_listen_drain(struct engine *engine, struct engine_listener *listener)
+{
+    engine->ops->listen_drain(engine, listener);
+}
+
+/* Takes over the connection @fd and starts receiving.  On failure (a negative errno) @fd is still
+ * the caller's. */
+static inline int engine_add(struct engine *engine, struct engine_socket *socket, int fd)
+{
+    return engine->ops->add(engine, socket, fd);
+}
+
+/* Receives, or leaves the bytes in the kernel: that is what makes the peer wait. */
+static inline void engine_receive(struct engine *engine, struct engine_socket *socket, bool on)
+{
+    if (socket->receiving != on && !socket->finished && !socket->broken)
+        engine->ops->receive(engine, socket, on);
+}
+
+/* Sends @buffer (rule 2).  No send may be in flight. */
+static inline enum engine_sent engine_send(struct engine *engine, struct engine_socket *socket,
+                                           struct buffer *buffer)
+{
+    assert(!socket->sending && !socket->closing);
+    return engine->ops->send(engine, socket, buffer);
+}
+
+/* Sends a FIN behind what was sent.  No send may be in flight. */
+static inline void engine_finish(struct engine *engine, struct engine_socket *socket)
+{
+    engine->ops->finish(engine, socket);
+}
+
+/* Bytes that have arrived and were not yet received. */
+static inline size_t engine_pending_size(struct engine *engine, struct engine_socket *socket)
+{
+    return engine->ops->pending_size(engine, socket);
+}
+
+/* Ends the connection (rule 3).  A buffer in flight is dropped and put back into the pool. */
+static inline void engine_close(struct engine *engine, struct engine_socket *socket,
+                                enum engine_close how)
+{
+    engine->ops->close(engine, socket, how);
+}
+
+/* Waits for at most @timeout_ns (negative: without end) and says what came to pass. */
+static inline void engine_turn(struct engine *engine, int64_t timeout_ns)
+{
+    engine->ops->turn(engine, timeout_ns);
+}
+
+/* Makes the current or next turn end early with `woken`.  Any thread. */
+static inline void engine_wake(struct engine *engine)
+{
+    engine->ops->wake(engine);
+}
+
+#endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine_epoll - the engine on epoll, level-triggered (engine.h)
+ *
+ *      epoll_wait -> for each ready socket: one recv into the shared buffer -> `received`
+ *                    (the owner sends from there: one send) -> closes at the end of the turn
+ *
+ * Level-triggered, because one recv of everything at hand needs no second one that finds nothing.
+ * A descriptor that is closed keeps its number until the turn ends: an event that epoll_wait has
+ * already returned can then never meet another connection of the same number.
+ *
+ * Sources: epoll(7), accept(2), send(2). */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+enum {
+    /* Events of one wait.  More ready sockets than that get their turn in the next. */
+    EVENT_COUNT_MAX = 512,
+
+    /* A partly sent buffer this many times larger than its rest gives way to one that fits: a
+     * peer that reads nothing must not hold the room of a full receive buffer's acks. */
+    SHRINK_FACTOR = 4,
+};
+
+/* What an event's pointer points at, in its low bits. */
+enum tag {
+    TAG_SOCKET = 0,
+    TAG_LISTENER = 1,
+    TAG_WAKE = 2,
+    TAG_MASK = 3,
+};
+
+struct engine_epoll {
+    struct engine engine;
+    int epoll_fd;
+    int wake_fd;
+    struct engine_socket *closing; /* to be closed when the turn ends */
+    struct epoll_event events[EVENT_COUNT_MAX];
+    uint8_t receive_buffer[ENGINE_RECV_SIZE];
+};
+
+static struct engine_epoll *of(struct engine *engine)
+{
+    return (struct engine_epoll *)(void *)engine;
+}
+
+static int control(struct engine_epoll *self, int operation, int fd, uint32_t events,
+                   const void *pointer, enum tag tag)
+{
+    struct epoll_event event = {.events = events};
+
+    event.data.u64 = (uint64_t)(uintptr_t)pointer | tag;
+    counter_add(&self->engine.counters->syscalls_ctl, 1);
+    return epoll_ctl(self->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+/* Asks for what the socket waits for, if that has changed. */
+static void update_interest(struct engine_epoll *self, struct engine_socket *socket)
+{
+    const uint32_t events = (socket->receiving ? EPOLLIN : 0) | (socket->sending ? EPOLLOUT : 0);
+
+    if (events == socket->events || socket->closing)
+        return;
+    socket->events = events;
+    /* Changing what an existing entry waits for takes no memory: it cannot fail. */
+    const int status = control(self, EPOLL_CTL_MOD, socket->fd, events, socket, TAG_SOCKET);
+    assert(status == 0);
+}
+
+static void say_broken(struct engine_epoll *self, struct engine_socket *socket, int code)
+{
+    if (socket->broken || socket->closing)
+        return;
+    socket->broken = true;
+    socket->receiving = false;
+    self->engine.events->broken(self->engine.owner, socket, code);
+}
+
+static void receive_ready(struct engine_epoll *self, struct engine_socket *socket)
+{
+    struct engine *const engine = &self->engine;
+    const ssize_t size = recv(socket->fd, self->receive_buffer, sizeof self->receive_buffer, 0);
+
+    counter_add(&engine->counters->syscalls_recv, 1);
+    if (size > 0) {
+        engine->events->received(engine->owner, socket,
+                                 (struct bytes){self->receive_buffer, (size_t)size});
+    } else if (size == 0) {
+        socket->finished = true;
+        socket->receiving = false;
+        engine->events->finished(engine->owner, socket);
+        update_interest(self, socket);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        say_broken(self, socket, -errno);
+    }
+}
+
+/* Sends what the kernel takes of @buffer.  Negative errno when the connection is dead. */
+static int send_some(struct engine_epoll *self, struct engine_socket *socket, struct buffer *buffer)
+{
+    struct counters *const counters = self->engine.counters;
+    const size_t size = buffer_size(buffer);
+    const ssize_t sent =
+        send(socket->fd, buffer->data + buffer->begin, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    counter_add(&counters->syscalls_send, 1);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+        return -errno;
+    if (sent > 0) {
+        buffer->begin += (uint32_t)sent;
+        counter_add(&counters->bytes_sent, (uint64_t)sent);
+        socket->send_progress_ms = (uint32_t)(self->engine.turn_ns / NS_PER_MS);
+    }
+    if (sent < (ssize_t)size)
+        counter_add(&counters->write_blocked, 1);
+    return 0;
+}
+
+/* Moves the rest of @buffer to a smaller one, where that saves much. */
+static struct buffer *shrink(struct engine_epoll *self, struct buffer *buffer)
+{
+    const size_t size = buffer_size(buffer);
+
+    if (size * SHRINK_FACTOR > buffer->capacity)
+        return buffer;
+
+    struct buffer *const smaller = buffer_take(self->engine.pool, size);
+    if (!smaller)
+        return buffer;
+    memcpy(smaller->data, buffer->data + buffer->begin, size);
+    smaller->end = (uint32_t)size;
+    smaller->tag = buffer->tag;
+    buffer_put(self->engine.pool, buffer);
+    return smaller;
+}
+
+static void send_ready(struct engine_epoll *self, struct engine_socket *socket)
+{
+    struct buffer *const buffer = socket->sending;
+    const int status = send_some(self, socket, buffer);
+
+    if (status < 0) {
+        say_broken(self, socket, status);
+        return;
+    }
+    if (buffer_size(buffer) > 0)
+        return;
+    socket->sending = NULL;
+    self->engine.events->sent(self->engine.owner, socket, buffer);
+    update_interest(self, socket);
+}
+
+static void socket_ready(struct engine_epoll *self, struct engine_socket *socket, uint32_t events)
+{
+    if (socket->closing || socket->broken)
+        return;
+    if ((events & EPOLLOUT) && socket->sending)
+        send_ready(self, socket);
+    if (socket->closing || socket->broken)
+        return;
+    /* Bytes that arrived before a reset are still worth reading: they are asked for first. */
+    if (socket->receiving && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
+        receive_ready(self, socket);
+        return;
+    }
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        int code = 0;
+        socklen_t code_size = sizeof code;
+        getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &code, &code_size);
+        say_broken(self, socket, code != 0 ? -code : -ECONNRESET);
+    }
+}
+
+/* Accepts up to @count_max connections.  False when no more wait. */
+static bool accept_some(struct engine_epoll *self, struct engine_listener *listener, int count_max)
+{
+    struct engine *const engine = &self->engine;
+
+    for (int i = 0; i < count_max && listener->accepting; i++) {
+        const int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        counter_add(&engine->counters->syscalls_accept, 1);
+        if (fd >= 0) {
+            engine->events->accepted(engine->owner, listener, fd);
+            continue;
+        }
+        if (errno == EAGAIN)
+            return false;
+        if (errno != EINTR)
+            engine->events->accept_failed(engine->owner, listener, -errno);
+    }
+    return true;
+}
+
+static void wake_ready(struct engine_epoll *self)
+{
+    uint64_t count;
+    const ssize_t size = read(self->wake_fd, &count, sizeof count);
+
+    (void)size; /* empty: somebody else's wake-up was read with an earlier one */
+    self->engine.events->woken(self->engine.owner);
+}
+
+static void dispatch(struct engine_epoll *self, const struct epoll_event *event)
+{
+    void *const pointer = (void *)(uintptr_t)(event->data.u64 & ~(uint64_t)TAG_MASK);
+
+    switch (event->data.u64 & TAG_MASK) {
+    case TAG_SOCKET:
+        socket_ready(self, pointer, event->events);
+        break;
+    case TAG_LISTENER:
+        accept_some(self, pointer, ENGINE_ACCEPT_COUNT_MAX);
+        break;
+    default:
+        wake_ready(self);
+    }
+}
+
+static void close_sockets(struct engine_epoll *self)
+{
+    while (self->closing) {
+        struct engine_socket *const socket = self->closing;
+        struct buffer *const unsent = socket->sending;
+
+        self->closing = socket->next_closing;
+        socket->sending = NULL;
+        buffer_put(self->engine.pool, unsent);
+        close(socket->fd);
+        socket->fd = -1;
+        self->engine.events->closed(self->engine.owner, socket);
+    }
+}
+
+static int wait_ms(const struct engine_epoll *self, int64_t timeout_ns)
+{
+    if (self->closing)
+        return 0;
+    if (timeout_ns < 0)
+        return -1;
+    const int64_t ms = (timeout_ns + (int64_t)NS_PER_MS - 1) / (int64_t)NS_PER_MS;
+    return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+static void epoll_turn(struct engine *engine, int64_t timeout_ns)
+{
+    struct engine_epoll *const self = of(engine);
+    struct counters *const counters = engine->counters;
+    const uint64_t before_ns = clock_monotonic_ns();
+    const int count =
+        epoll_wait(self->epoll_fd, self->events, EVENT_COUNT_MAX, wait_ms(self, timeout_ns));
+
+    counter_add(&counters->busy_ns, before_ns - engine->turn_ns);
+    engine->turn_ns = clock_monotonic_ns();
+    counter_add(&counters->idle_ns, engine->turn_ns - before_ns);
+    counter_add(&counters->syscalls_wait, 1);
+    counter_add(&counters->loops, 1);
+
+    for (int i = 0; i < count; i++)
+        dispatch(self, &self->events[i]);
+    if (count > 0)
+        counter_add(&counters->events, (uint64_t)count);
+    close_sockets(self);
+}
+
+static uint64_t epoll_now_ns(struct engine *engine)
+{
+    (void)engine;
+    return clock_monotonic_ns();
+}
+
+static int epoll_listen_start(struct engine *engine, struct engine_listener *listener)
+{
+    const uint32_t events = EPOLLIN | (listener->shared ? EPOLLEXCLUSIVE : 0);
+
+    if (listener->accepting)
+        return 0;
+    const int status =
+        control(of(engine), EPOLL_CTL_ADD, listener->fd, events, listener, TAG_LISTENER);
+    listener->accepting = status == 0;
+    return status;
+}
+
+static void epoll_listen_stop(struct engine *engine, struct engine_listener *listener)
+{
+    if (!listener->accepting)
+        return;
+    listener->accepting = false;
+    control(of(engine), EPOLL_CTL_DEL, listener->fd, 0, listener, TAG_LISTENER);
+}
+
+static void epoll_listen_drain(struct engine *engine, struct engine_listener *listener)
+{
+    accept_some(of(engine), listener, ENGINE_DRAIN_COUNT_MAX);
+    epoll_listen_stop(engine, listener);
+}
+
+static int epoll_add(struct engine *engine, struct engine_socket *socket, int fd)
+{
+    const int status = control(of(engine), EPOLL_CTL_ADD, fd, EPOLLIN, socket, TAG_SOCKET);
+
+    if (status < 0)
+        return status;
+    *socket = (struct engine_socket){.fd = fd, .events = EPOLLIN, .receiving = true};
+    return 0;
+}
+
+static void epoll_receive(struct engine *engine, struct engine_socket *socket, bool on)
+{
+    socket->receiving = on;
+    update_interest(of(engine), socket);
+}
+
+static enum engine_sent epoll_send(struct engine *engine, struct engine_socket *socket,
+                                   struct buffer *buffer)
+{
+    struct engine_epoll *const self = of(engine);
+
+    if (send_some(self, socket, buffer) < 0) {
+        socket->broken = true;
+        return ENGINE_BROKEN;
+    }
+    if (buffer_size(buffer) == 0)
+        return ENGINE_SENT;
+    socket->sending = shrink(self, buffer);
+    socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+    update_interest(self, socket);
+    return ENGINE_SENDING;
+}
+
+static void epoll_finish(struct engine *engine, struct engine_socket *socket)
+{
+    (void)engine;
+    assert(!socket->sending);
+    shutdown(socket->fd, SHUT_WR);
+}
+
+static size_t epoll_pending_size(struct engine *engine, struct engine_socket *socket)
+{
+    int size = 0;
+
+    (void)engine;
+    if (ioctl(socket->fd, FIONREAD, &size) < 0 || size < 0)
+        return 0;
+    return (size_t)size;
+}
+
+static void epoll_close(struct engine *engine, struct engine_socket *socket, enum engine_close how)
+{
+    struct engine_epoll *const self = of(engine);
+
+    assert(!socket->closing);
+    if (how == ENGINE_CLOSE_RESET) {
+        const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+    socket->closing = true;
+    socket->next_closing = self->closing;
+    self->closing = socket;
+}
+
+static void epoll_wake(struct engine *engine)
+{
+    const uint64_t one = 1;
+    const ssize_t size = write(of(engine)->wake_fd, &one, sizeof one);
+
+    (void)size; /* full: it will wake all the same */
+}
+
+static void epoll_free(struct engine *engine)
+{
+    struct engine_epoll *const self = of(engine);
+
+    assert(!self->closing);
+    if (self->wake_fd >= 0)
+        close(self->wake_fd);
+    if (self->epoll_fd >= 0)
+        close(self->epoll_fd);
+    free(self);
+}
+
+static const struct engine_ops epoll_ops = {
+    .free = epoll_free,
+    .now_ns = epoll_now_ns,
+    .listen_start = epoll_listen_start,
+    .listen_stop = epoll_listen_stop,
+    .listen_drain = epoll_listen_drain,
+    .add = epoll_add,
+    .receive = epoll_receive,
+    .send = epoll_send,
+    .finish = epoll_finish,
+    .pending_size = epoll_pending_size,
+    .close = epoll_close,
+    .turn = epoll_turn,
+    .wake = epoll_wake,
+};
+
+int engine_epoll_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
+                     struct buffer_pool *pool, struct counters *counters, struct ackd_error *error)
+{
+    struct engine_epoll *const self = calloc(1, sizeof *self);
+    int status = 0;
+
+    if (!self)
+        return error_raise(error, -ENOMEM, "no memory for an event engine");
+    self->engine = (struct engine){.ops = &epoll_ops,
+                                   .events = events,
+                                   .owner = owner,
+                                   .pool = pool,
+                                   .counters = counters,
+                                   .turn_ns = clock_monotonic_ns()};
+    self->wake_fd = -1;
+    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (self->epoll_fd < 0) {
+        status = error_raise(error, -errno, "epoll_create1: %s", strerror(errno));
+        goto out;
+    }
+    self->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (self->wake_fd < 0) {
+        status = error_raise(error, -errno, "eventfd: %s", strerror(errno));
+        goto out;
+    }
+    status = control(self, EPOLL_CTL_ADD, self->wake_fd, EPOLLIN, NULL, TAG_WAKE);
+    if (status < 0) {
+        error_raise(error, status, "epoll_ctl: %s", strerror(-status));
+        goto out;
+    }
+    *ret_engine = &self->engine;
+    return 0;
+
+out:
+    epoll_free(&self->engine);
+    return status;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine_sim - an engine without a network (engine_sim.h) */
+#include "engine/engine_sim.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+/* Bytes on their way, oldest first. */
+struct pipe {
+    uint8_t *data;
+    size_t size;
+    size_t taken;
+};
+
+struct conn {
+    struct engine_listener *listener;
+    struct engine_socket *socket; /* NULL before it is accepted, and after it is closed */
+    struct pipe to_worker;
+    struct pipe to_peer;
+    size_t receive_size;
+    size_t send_at_once;
+    size_t send_in_all;
+    bool accepted;
+    bool peer_finished;
+    bool peer_reset;
+    bool worker_finished;
+    bool worker_reset;
+    bool closed;
+    bool to_close;
+};
+
+struct engine_sim {
+    struct engine engine;
+    struct conn conns[SIM_CONN_COUNT_MAX];
+    int conn_count;
+    int accept_fail_count;
+    int accept_fail_code;
+    uint64_t now_ns;
+    _Atomic bool woken;
+};
+
+static struct engine_sim *of(struct engine *engine)
+{
+    return (struct engine_sim *)(void *)engine;
+}
+
+static struct conn *conn_at(struct engine *engine, sim_conn conn)
+{
+    assert(conn >= 0 && conn < of(engine)->conn_count);
+    return &of(engine)->conns[conn];
+}
+
+/* The sockets' descriptors are the connections' numbers. */
+static struct conn *conn_of(struct engine *engine, const struct engine_socket *socket)
+{
+    return conn_at(engine, socket->fd);
+}
+
+static void pipe_put(struct pipe *pipe, const void *data, size_t size)
+{
+    assert(pipe->size + size <= SIM_BYTES_SIZE_MAX);
+    uint8_t *const grown = realloc(pipe->data, pipe->size + size + 1);
+    assert(grown);
+    pipe->data = grown;
+    if (size > 0)
+        memcpy(pipe->data + pipe->size, data, size);
+    pipe->size += size;
+}
+
+static size_t smaller_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* --- the worker's side --- */
+
+static uint64_t sim_now_ns(struct engine *engine)
+{
+    return of(engine)->now_ns;
+}
+
+static int sim_listen_start(struct engine *engine, struct engine_listener *listener)
+{
+    (void)engine;
+    listener->accepting = true;
+    return 0;
+}
+
+static void sim_listen_stop(struct engine *engine, struct engine_listener *listener)
+{
+    (void)engine;
+    listener->accepting = false;
+}
+
+static int sim_add(struct engine *engine, struct engine_socket *socket, int fd)
+{
+    struct conn *const conn = conn_at(engine, fd);
+
+    *socket = (struct engine_socket){.fd = fd, .receiving = true};
+    conn->socket = socket;
+    return 0;
+}
+
+static void sim_receive(struct engine *engine, struct engine_socket *socket, bool on)
+{
+    (void)engine;
+    socket->receiving = on;
+}
+
+/* Takes what the peer's window allows of @buffer. */
+static void send_some(struct engine *engine, struct engine_socket *socket, struct buffer *buffer)
+{
+    struct conn *const conn = conn_of(engine, socket);
+    const size_t size =
+        smaller_of(buffer_size(buffer), smaller_of(conn->send_at_once, conn->send_in_all));
+
+    if (size > 0) {
+        pipe_put(&conn->to_peer, buffer->data + buffer->begin, size);
+        socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+    }
+    buffer->begin += (uint32_t)size;
+    if (conn->send_in_all != SIZE_MAX)
+        conn->send_in_all -= size;
+    counter_add(&engine->counters->bytes_sent, size);
+}
+
+static enum engine_sent sim_send(struct engine *engine, struct engine_socket *socket,
+                                 struct buffer *buffer)
+{
+    assert(!conn_of(engine, socket)->worker_finished);
+    if (conn_of(engine, socket)->peer_reset) {
+        socket->broken = true;
+        return ENGINE_BROKEN;
+    }
+    send_some(engine, socket, buffer);
+    if (buffer_size(buffer) == 0)
+        return ENGINE_SENT;
+    socket->sending = buffer;
+    socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+    return ENGINE_SENDING;
+}
+
+static void sim_finish_output(struct engine *engine, struct engine_socket *socket)
+{
+    assert(!socket->sending);
+    conn_of(engine, socket)->worker_finished = true;
+}
+
+static size_t sim_pending_size(struct engine *engine, struct engine_socket *socket)
+{
+    const struct pipe *const pipe = &conn_of(engine, socket)->to_worker;
+    return pipe->size - pipe->taken;
+}
+
+static void sim_close(struct engine *engine, struct engine_socket *socket, enum engine_close how)
+{
+    struct conn *const conn = conn_of(engine, socket);
+
+    assert(!socket->closing);
+    socket->closing = true;
+    conn->to_close = true;
+    /* As close(2) does: what was not read turns the FIN into a reset. */
+    if (how == ENGINE_CLOSE_RESET || sim_pending_size(engine, socket) > 0)
+        conn->worker_reset = true;
+    else
+        conn->worker_finished = true;
+}
+
+static void sim_wake(struct engine *engine)
+{
+    atomic_store(&of(engine)->woken, true);
+}
+
+static void sim_free(struct engine *engine)
+{
+    struct engine_sim *const self = of(engine);
+
+    for (int i = 0; i < self->conn_count; i++) {
+        assert(!self->conns[i].socket);
+        free(self->conns[i].to_worker.data);
+        free(self->conns[i].to_peer.data);
+    }
+    free(self);
+}
+
+/* --- the turn --- */
+
+static bool accept_one(struct engine_sim *self, int index)
+{
+    struct conn *const conn = &self->conns[index];
+    struct engine *const engine = &self->engine;
+
+    if (conn->accepted || !conn->listener->accepting)
+        return false;
+    if (self->accept_fail_count > 0) {
+        self->accept_fail_count--;
+        engine->events->accept_failed(engine->owner, conn->listener, self->accept_fail_code);
+        return true;
+    }
+    conn->accepted = true;
+    engine->events->accepted(engine->owner, conn->listener, index);
+    return true;
+}
+
+static void accept_turn(struct engine_sim *self)
+{
+    for (int i = 0; i < self->conn_count; i++)
+        accept_one(self, i);
+}
+
+static void sim_listen_drain(struct engine *engine, struct engine_listener *listener)
+{
+    struct engine_sim *const self = of(engine);
+
+    for (int i = 0; i < self->conn_count; i++) {
+        if (self->conns[i].listener == listener)
+            accept_one(self, i);
+    }
+    sim_listen_stop(engine, listener);
+}
+
+static void send_turn(struct engine_sim *self, struct engine_socket *socket)
+{
+    struct engine *const engine = &self->engine;
+    struct buffer *const buffer = socket->sending;
+
+    if (!buffer)
+        return;
+    send_some(engine, socket, buffer);
+    if (buffer_size(buffer) > 0)
+        return;
+    socket->sending = NULL;
+    engine->events->sent(engine->owner, socket, buffer);
+}
+
+static void receive_turn(struct engine_sim *self, struct conn *conn)
+{
+    struct engine *const engine = &self->engine;
+    struct engine_socket *const socket = conn->socket;
+    struct pipe *const pipe = &conn->to_worker;
+    const size_t size = smaller_of(pipe->size - pipe->taken, conn->receive_size);
+
+    if (!socket->receiving || socket->closing)
+        return;
+    if (size > 0) {
+        /* A copy of exact size, so that a sanitizer sees a byte read past it. */
+        uint8_t *const copy = malloc(size);
+        assert(copy);
+        memcpy(copy, pipe->data + pipe->taken, size);
+        pipe->taken += size;
+        engine->events->received(engine->owner, socket, (struct bytes){copy, size});
+        free(copy);
+    } else if (conn->peer_finished && !socket->finished) {
+        socket->finished = true;
+        socket->receiving = false;
+        engine->events->finished(engine->owner, socket);
+    }
+}
+
+static void conn_turn(struct engine_sim *self, struct conn *conn)
+{
+    struct engine *const engine = &self->engine;
+    struct engine_socket *const socket = conn->socket;
+
+    if (!socket || socket->closing)
+        return;
+    if (conn->peer_reset && !socket->broken) {
+        socket->broken = true;
+        engine->events->broken(engine->owner, socket, -ECONNRESET);
+        return;
+    }
+    send_turn(self, socket);
+    if (!socket->closing)
+        receive_turn(self, conn);
+}
+
+static void close_turn(struct engine_sim *self)
+{
+    for (int i = 0; i < self->conn_count; i++) {
+        struct conn *const conn = &self->conns[i];
+        struct engine_socket *const socket = conn->socket;
+
+        if (!conn->to_close)
+            continue;
+        conn->to_close = false;
+        conn->closed = true;
+        conn->socket = NULL;
+        buffer_put(self->engine.pool, socket->sending);
+        socket->sending = NULL;
+        socket->fd = -1;
+        self->engine.events->closed(self->engine.owner, socket);
+    }
+}
+
+static void sim_turn(struct engine *engine, int64_t timeout_ns)
+{
+    struct engine_sim *const self = of(engine);
+
+    (void)timeout_ns; /* time passes by sim_advance_ms() only */
+    engine->turn_ns = self->now_ns;
+    if (atomic_exchange(&self->woken, false))
+        engine->events->woken(engine->owner);
+    accept_turn(self);
+    for (int i = 0; i < self->conn_count; i++)
+        conn_turn(self, &self->conns[i]);
+    close_turn(self);
+}
+
+static const struct engine_ops sim_ops = {
+    .free = sim_free,
+    .now_ns = sim_now_ns,
+    .listen_start = sim_listen_start,
+    .listen_stop = sim_listen_stop,
+    .listen_drain = sim_listen_drain,
+    .add = sim_add,
+    .receive = sim_receive,
+    .send = sim_send,
+    .finish = sim_finish_output,
+    .pending_size = sim_pending_size,
+    .close = sim_close,
+    .turn = sim_turn,
+    .wake = sim_wake,
+};
+
+int engine_sim_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
+                   struct buffer_pool *pool, struct counters *counters, struct ackd_error *error)
+{
+    struct engine_sim *const self = calloc(1, sizeof *self);
+
+    if (!self)
+        return error_raise(error, -ENOMEM, "no memory for a simulated engine");
+    self->engine = (struct engine){
+        .ops = &sim_ops, .events = events, .owner = owner, .pool = pool, .counters = counters};
+    self->now_ns = NS_PER_S;
+    self->engine.turn_ns = self->now_ns;
+    *ret_engine = &self->engine;
+    return 0;
+}
+
+/* --- the peer's side --- */
+
+sim_conn sim_connect(struct engine *engine, struct engine_listener *listener)
+{
+    struct engine_sim *const self = of(engine);
+
+    assert(self->conn_count < SIM_CONN_COUNT_MAX);
+    self->conns[self->conn_count] = (struct conn){.listener = listener,
+                                                  .receive_size = ENGINE_RECV_SIZE,
+                                                  .send_at_once = SIZE_MAX,
+                                                  .send_in_all = SIZE_MAX};
+    return self->conn_count++;
+}
+
+void sim_write(struct engine *engine, sim_conn conn, const void *data, size_t size)
+{
+    pipe_put(&conn_at(engine, conn)->to_worker, data, size);
+}
+
+void sim_set_receive_size(struct engine *engine, sim_conn conn, size_t size)
+{
+    assert(size > 0 && size <= ENGINE_RECV_SIZE);
+    conn_at(engine, conn)->receive_size = size;
+}
+
+void sim_set_send_sizes(struct engine *engine, sim_conn conn, size_t at_once, size_t in_all)
+{
+    conn_at(engine, conn)->send_at_once = at_once;
+    conn_at(engine, conn)->send_in_all = in_all;
+}
+
+size_t sim_read(struct engine *engine, sim_conn conn, void *to, size_t size)
+{
+    struct pipe *const pipe = &conn_at(engine, conn)->to_peer;
+    const size_t taken = smaller_of(size, pipe->size - pipe->taken);
+
+    if (taken > 0)
+        memcpy(to, pipe->data + pipe->taken, taken);
+    pipe->taken += taken;
+    return taken;
+}
+
+void sim_finish(struct engine *engine, sim_conn conn)
+{
+    conn_at(engine, conn)->peer_finished = true;
+}
+
+void sim_reset(struct engine *engine, sim_conn conn)
+{
+    conn_at(engine, conn)->peer_reset = true;
+}
+
+bool sim_sees_finish(struct engine *engine, sim_conn conn)
+{
+    return conn_at(engine, conn)->worker_finished;
+}
+
+bool sim_sees_reset(struct engine *engine, sim_conn conn)
+{
+    return conn_at(engine, conn)->worker_reset;
+}
+
+bool sim_is_closed(struct engine *engine, sim_conn conn)
+{
+    return conn_at(engine, conn)->closed;
+}
+
+void sim_fail_accepts(struct engine *engine, int count, int code)
+{
+    of(engine)->accept_fail_count = count;
+    of(engine)->accept_fail_code = code;
+}
+
+void sim_advance_ms(struct engine *engine, uint32_t ms)
+{
+    of(engine)->now_ns += ms * NS_PER_MS;
+}

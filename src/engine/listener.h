@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * listener - opens listening sockets
+ *
+ * TCP: one socket per worker on the same address (SO_REUSEPORT); the kernel spreads connections.
+ * unix: one socket, which the workers share.
+ *
+ * SO_REUSEPORT has a catch: a second server of the same user would share the address without a
+ * word and take half of the connections.  So an address is claimed once before it is opened. */
+#ifndef ENGINE_LISTENER_H
+#define ENGINE_LISTENER_H
+
+#include <stdint.h>
+
+#include "base/address.h"
+
+enum {
+    /* Connections that wait to be accepted; the kernel cuts it to net.core.somaxconn. */
+    LISTENER_BACKLOG = 4096,
+};
+
+/* Checks that nobody listens on @address, and removes a unix socket that a dead server left.
+ * -EADDRINUSE when somebody does. */
+int listener_claim(const struct address *address, struct ackd_error *error);
+
+/* Opens a listening socket on @address, non-blocking and close-on-exec.  @ret_bound is the address
+ * with the port that was chosen for port 0.  On failure nothing is open and no output changed. */
+int listener_open(const struct address *address, int *ret_fd, struct address *ret_bound,
+                  struct ackd_error *error);
+
+/* How many connections wait to be accepted on TCP socket @fd, and how many may.  False for other
+ * sockets.  Source: tcp(7), TCP_INFO on a listening socket. */
+bool listener_queue(int fd, uint32_t *ret_waiting, uint32_t *ret_limit);
+
+#endif

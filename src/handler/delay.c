@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * delay - the handler that answers later, from another thread
+ *
+ *      worker 0 --\
+ *      worker 1 ---+--> queue (one delay for all: oldest first is soonest first) --> delay thread
+ *                                                                                    completes
+ *
+ * What waits here is bounded by the server: it stops reading a connection at its window. */
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "handler/handlers.h"
+
+struct waiting {
+    struct waiting *next;
+    struct ackd_batch *batch;
+    uint64_t due_ns;
+};
+
+struct delay {
+    uint64_t delay_ns;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t changed;
+    struct waiting *oldest;
+    struct waiting **end; /* where the next is put */
+    bool stopping;
+};
+
+static void fail_batch(struct ackd_batch *batch)
+{
+    for (uint32_t i = 0; i < ackd_batch_count(batch); i++)
+        ackd_batch_set_result(batch, i, ACKD_RESULT_FAILED);
+    ackd_batch_count_error(batch);
+}
+
+static void delay_batch(void *context, struct ackd_batch *batch)
+{
+    struct delay *const self = context;
+    struct waiting *const waiting = malloc(sizeof *waiting);
+    struct ackd_batch *const deferred = waiting ? ackd_batch_defer(batch, 0) : NULL;
+
+    if (!deferred) {
+        free(waiting);
+        fail_batch(batch);
+        return;
+    }
+    *waiting = (struct waiting){.batch = deferred, .due_ns = clock_monotonic_ns() + self->delay_ns};
+
+    pthread_mutex_lock(&self->mutex);
+    const bool was_empty = !self->oldest;
+    *self->end = waiting;
+    self->end = &waiting->next;
+    pthread_mutex_unlock(&self->mutex);
+    if (was_empty)
+        pthread_cond_signal(&self->changed);
+}
+
+/* Waits until the oldest is due (or all are, because the thread stops) and takes it.  NULL when
+ * the thread stops and nothing is left. */
+static struct waiting *take_due(struct delay *self)
+{
+    struct waiting *taken = NULL;
+
+    pthread_mutex_lock(&self->mutex);
+    for (;;) {
+        struct waiting *const oldest = self->oldest;
+        if (!oldest && self->stopping)
+            break;
+        if (oldest && (self->stopping || oldest->due_ns <= clock_monotonic_ns())) {
+            taken = oldest;
+            self->oldest = oldest->next;
+            if (!self->oldest)
+                self->end = &self->oldest;
+            break;
+        }
+        if (oldest) {
+            const struct timespec due = {.tv_sec = (time_t)(oldest->due_ns / NS_PER_S),
+                                         .tv_nsec = (long)(oldest->due_ns % NS_PER_S)};
+            pthread_cond_timedwait(&self->changed, &self->mutex, &due);
+        } else {
+            pthread_cond_wait(&self->changed, &self->mutex);
+        }
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return taken;
+}
+
+static void *run(void *context)
+{
+    struct delay *const self = context;
+    struct waiting *waiting;
+
+    while ((waiting = take_due(self))) {
+        ackd_batch_complete(waiting->batch);
+        free(waiting);
+    }
+    return NULL;
+}
+
+static void delay_free(void *context)
+{
+    struct delay *const self = context;
+
+    pthread_mutex_lock(&self->mutex);
+    self->stopping = true;
+    pthread_mutex_unlock(&self->mutex);
+    pthread_cond_signal(&self->changed);
+    pthread_join(self->thread, NULL);
+    pthread_cond_destroy(&self->changed);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+}
+
+int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler, struct ackd_error *error)
+{
+    struct delay *const self = calloc(1, sizeof *self);
+    pthread_condattr_t monotonic;
+
+    assert(ret_handler);
+    if (!self)
+        return error_raise(error, -ENOMEM, "delay: no memory");
+    self->delay_ns = delay_ns;
+    self->end = &self->oldest;
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+
+    const int code = thread_start(&self->thread, "ackd-delay", run, self);
+    if (code < 0) {
+        pthread_cond_destroy(&self->changed);
+        pthread_mutex_destroy(&self->mutex);
+        free(self);
+        return error_raise(error, code, "delay: cannot start its thread: %s", strerror(-code));
+    }
+    *ret_handler = (struct ackd_handler){.self = self, .on_batch = delay_batch, .free = delay_free};
+    return 0;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * metrics - a server's counters as Prometheus reads them (ackd/metrics.h)
+ *
+ * All numbers of a family are read before the next family is begun, and a histogram's count is
+ * the sum of its buckets, so that they agree with each other while the workers go on counting. */
+#include <ackd/metrics.h>
+#include <ackd/version.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/server.h"
+#include "stats/exposition.h"
+#include "stats/process.h"
+
+enum { PREFIX_SIZE_MAX = 64 };
+
+static uint64_t sum_of(const struct ackd_server *server, size_t offset)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        const char *const counters = (const char *)&server->workers[i].counters;
+        sum += counter_read((const counter *)(const void *)(counters + offset));
+    }
+    return sum;
+}
+
+static void expose_counters(struct exposition *to, const struct ackd_server *server)
+{
+    const char *family = "";
+    size_t count;
+    const struct counter_info *const info = counters_info(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(info[i].family, family) != 0) {
+            family = info[i].family;
+            exposition_family(to, family,
+                              info[i].kind == COUNTER_KIND_GAUGE ? EXPOSITION_GAUGE
+                                                                 : EXPOSITION_COUNTER,
+                              info[i].help);
+        }
+        exposition_count(to, info[i].labels, sum_of(server, info[i].offset));
+    }
+}
+
+static void expose_close_reasons(struct exposition *to, const struct ackd_server *server)
+{
+    exposition_family(to, "connections_closed", EXPOSITION_COUNTER,
+                      "Connections closed, by reason.");
+    for (int i = 0; i < CLOSE_REASON_COUNT; i++) {
+        char label[64];
+
+        snprintf(label, sizeof label, "reason=\"%s\"", close_reason_word(i));
+        exposition_count(
+            to, label,
+            sum_of(server, offsetof(struct counters, closed) + (size_t)i * sizeof(counter)));
+    }
+}
+
+static void expose_histogram(struct exposition *to, const struct ackd_server *server, size_t offset,
+                             const uint64_t *bounds, size_t bound_count, double scale)
+{
+    uint64_t bucket[HISTOGRAM_BOUND_COUNT_MAX + 1];
+
+    for (size_t i = 0; i <= bound_count; i++)
+        bucket[i] =
+            sum_of(server, offset + offsetof(struct histogram, bucket) + i * sizeof(counter));
+    exposition_histogram(to, bounds, bound_count, bucket,
+                         sum_of(server, offset + offsetof(struct histogram, sum)), scale);
+}
+
+static void expose_histograms(struct exposition *to, const struct ackd_server *server)
+{
+    exposition_family(to, "request_duration_seconds", EXPOSITION_HISTOGRAM,
+                      "From the turn in which a submit was there to read until its ack went to "
+                      "the socket; counted per submit, timed per batch.");
+    expose_histogram(to, server, offsetof(struct counters, request_duration),
+                     counters_duration_bounds_ns, DURATION_BOUND_COUNT, 1e9);
+    exposition_family(to, "batch_frames", EXPOSITION_HISTOGRAM, "Requests per receive.");
+    expose_histogram(to, server, offsetof(struct counters, batch_frames), counters_batch_bounds,
+                     BATCH_BOUND_COUNT, 1);
+}
+
+/* One family whose series are the workers; @scale divides (1e9: ns as seconds). */
+static void expose_per_worker(struct exposition *to, const struct ackd_server *server,
+                              const char *family, enum exposition_type type, const char *help,
+                              size_t offset, double scale)
+{
+    exposition_family(to, family, type, help);
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        const char *const counters = (const char *)&server->workers[i].counters;
+        const uint64_t value = counter_read((const counter *)(const void *)(counters + offset));
+        char label[32];
+
+        snprintf(label, sizeof label, "worker=\"%u\"", i);
+        exposition_number(to, label, (double)value / scale);
+    }
+}
+
+static void expose_workers(struct exposition *to, const struct ackd_server *server)
+{
+    expose_per_worker(to, server, "worker_busy_seconds", EXPOSITION_COUNTER,
+                      "Time a worker handled events.", offsetof(struct counters, busy_ns), 1e9);
+    expose_per_worker(to, server, "worker_idle_seconds", EXPOSITION_COUNTER,
+                      "Time a worker waited for events.", offsetof(struct counters, idle_ns), 1e9);
+    expose_per_worker(to, server, "worker_loops", EXPOSITION_COUNTER, "Turns of a worker's loop.",
+                      offsetof(struct counters, loops), 1);
+    expose_per_worker(to, server, "worker_events", EXPOSITION_COUNTER, "Events a worker handled.",
+                      offsetof(struct counters, events), 1);
+    expose_per_worker(to, server, "worker_connections", EXPOSITION_GAUGE,
+                      "Connections a worker owns.", offsetof(struct counters, connections_open), 1);
+}
+
+static void expose_listen_value(struct exposition *to, const struct ackd_server *server,
+                                const char *family, const char *help, size_t offset)
+{
+    exposition_family(to, family, EXPOSITION_GAUGE, help);
+    for (size_t i = 0; i < server->listen_count; i++) {
+        char address[ADDRESS_TEXT_SIZE * 2];
+        char label[sizeof address + 16];
+        uint64_t sum = 0;
+
+        for (uint32_t j = 0; j < server->worker_count; j++) {
+            const char *const listener = (const char *)&server->workers[j].listeners[i];
+            sum += counter_read((const counter *)(const void *)(listener + offset));
+        }
+        exposition_escape(server->listens[i].text, address, sizeof address);
+        snprintf(label, sizeof label, "listener=\"%s\"", address);
+        exposition_count(to, label, sum);
+    }
+}
+
+static void expose_server(struct exposition *to, const struct ackd_server *server)
+{
+    char label[128];
+
+    expose_listen_value(to, server, "listen_queue", "TCP connections waiting to be accepted.",
+                        offsetof(struct worker_listener, queue_waiting));
+    expose_listen_value(to, server, "listen_queue_limit", "How many may wait to be accepted.",
+                        offsetof(struct worker_listener, queue_limit));
+    exposition_family(to, "connections_max", EXPOSITION_GAUGE,
+                      "How many connections may be open at the same time.");
+    exposition_count(to, "", server->config.conns_max);
+    exposition_family(to, "draining", EXPOSITION_GAUGE, "1 while the server drains.");
+    exposition_count(to, "", ackd_server_state(server) == ACKD_SERVER_DRAINING);
+
+    snprintf(label, sizeof label, "version=\"%s\",compiler=\"%s\",engine=\"epoll\"", ackd_version(),
+             COMPILER);
+    exposition_family(to, "build", EXPOSITION_INFO, "What was built; the value is always 1.");
+    exposition_count(to, label, 1);
+}
+
+bool ackd_metrics_prefix_is_legal(const char *prefix)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:";
+    static const char all[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:0123456789";
+    const size_t size = strlen(prefix);
+
+    return size > 0 && size <= PREFIX_SIZE_MAX && strchr(letters, prefix[0]) != NULL &&
+           strspn(prefix, all) == size;
+}
+
+int ackd_server_metrics(const struct ackd_server *server, enum ackd_metrics_format format,
+                        const char *prefix, char **ret_text, size_t *ret_size)
+{
+    struct exposition to = {
+        .format = format == ACKD_METRICS_OPENMETRICS ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT,
+        .prefix = prefix,
+    };
+
+    assert(ackd_metrics_prefix_is_legal(prefix));
+    expose_counters(&to, server);
+    expose_close_reasons(&to, server);
+    expose_histograms(&to, server);
+    expose_workers(&to, server);
+    expose_server(&to, server);
+    process_expose(&to);
+    exposition_end(&to);
+    if (to.failed) {
+        free(to.text);
+        return -ENOMEM;
+    }
+    *ret_text = to.text;
+    *ret_size = to.size;
+    return 0;
+}

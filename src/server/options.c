@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options - what ackd_server_options mean (options.h) */
+#include "server/options.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "server/limits.h"
+
+enum { LISTEN_TEXT_SIZE = 256 };
+
+void ackd_server_options_init(struct ackd_server_options *options)
+{
+    *options = (struct ackd_server_options){
+        .frame_size_max = FRAME_SIZE_DEFAULT,
+        .window_count = WINDOW_COUNT_DEFAULT,
+        .idle_timeout_ms = IDLE_TIMEOUT_MS_DEFAULT,
+        .frame_timeout_ms = FRAME_TIMEOUT_MS_DEFAULT,
+        .write_timeout_ms = WRITE_TIMEOUT_MS_DEFAULT,
+        .drain_timeout_ms = DRAIN_TIMEOUT_MS_DEFAULT,
+        .linger_timeout_ms = LINGER_TIMEOUT_MS_DEFAULT,
+    };
+}
+
+static int parse_dialect(const char *text, enum dialect *ret_dialect, struct ackd_error *error)
+{
+    if (strcmp(text, "dialect=spec") == 0)
+        *ret_dialect = DIALECT_SPEC;
+    else if (strcmp(text, "dialect=demo") == 0)
+        *ret_dialect = DIALECT_DEMO;
+    else
+        return error_raise(error, -EINVAL, "'%s': give dialect=spec or dialect=demo", text);
+    return 0;
+}
+
+int options_parse_listen(const char *text, struct address *ret_address, enum dialect *ret_dialect,
+                         struct ackd_error *error)
+{
+    char copy[LISTEN_TEXT_SIZE];
+    enum dialect dialect = DIALECT_SPEC;
+
+    if (strlen(text) >= sizeof copy)
+        return error_raise(error, -EINVAL, "'%.32s...' is too long for an address", text);
+    memcpy(copy, text, strlen(text) + 1);
+
+    char *const comma = strchr(copy, ',');
+    if (comma) {
+        *comma = '\0';
+        const int status = parse_dialect(comma + 1, &dialect, error);
+        if (status < 0)
+            return status;
+    }
+
+    const int status = address_parse(copy, false, ret_address, error);
+    if (status == 0)
+        *ret_dialect = dialect;
+    return status;
+}
+
+uint32_t options_cpu_count(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) < 0)
+        return 1;
+    const int count = CPU_COUNT(&set);
+    return count < 1 ? 1 : count > WORKER_COUNT_MAX ? WORKER_COUNT_MAX : (uint32_t)count;
+}
+
+uint32_t options_conns_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= 2 * FD_RESERVE_COUNT)
+        return FD_RESERVE_COUNT;
+    const rlim_t count = limit.rlim_cur - FD_RESERVE_COUNT;
+    return count > CONN_COUNT_LIMIT ? CONN_COUNT_LIMIT : (uint32_t)count;
+}
+
+/* Two options may not listen at the same place.  Port 0 is a new place each time. */
+static int check_listens(const struct ackd_server_options *options, struct ackd_error *error)
+{
+    char seen[LISTEN_COUNT_MAX][ADDRESS_TEXT_SIZE];
+
+    for (size_t i = 0; i < options->listen_count; i++) {
+        struct address address;
+        enum dialect dialect;
+        const int status = options_parse_listen(options->listen[i], &address, &dialect, error);
+
+        if (status < 0)
+            return status;
+        address_format(&address, seen[i]);
+        const char *const port = strrchr(seen[i], ':');
+        if (strcmp(port, ":0") == 0)
+            continue;
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(seen[i], seen[j]) == 0)
+                return error_raise(error, -EINVAL, "%s is given twice", seen[i]);
+        }
+    }
+    return 0;
+}
+
+int ackd_server_options_check(const struct ackd_server_options *options, struct ackd_error *error)
+{
+    if (options->listen_count < 1 || options->listen_count > LISTEN_COUNT_MAX)
+        return error_raise(error, -EINVAL, "a server listens on 1 to %d addresses",
+                           LISTEN_COUNT_MAX);
+    if (options->worker_count > WORKER_COUNT_MAX)
+        return error_raise(error, -EINVAL, "%u workers: give 1 to %d, or 0 for one per CPU",
+                           options->worker_count, WORKER_COUNT_MAX);
+    if (options->frame_size_max < REQUEST_FRAME_SIZE_MIN ||
+        options->frame_size_max > FRAME_SIZE_LIMIT)
+        return error_raise(error, -EINVAL, "a frame limit of %u bytes: give %d to %d",
+                           options->frame_size_max, REQUEST_FRAME_SIZE_MIN, FRAME_SIZE_LIMIT);
+    if (options->window_count < 1)
+        return error_raise(error, -EINVAL, "a window of 0 requests: give 1 or more");
+    if (options->conns_max > CONN_COUNT_LIMIT)
+        return error_raise(error, -EINVAL, "%u connections: give 1 to %d, or 0 for automatic",
+                           options->conns_max, CONN_COUNT_LIMIT);
+
+    const uint32_t timeouts[] = {options->idle_timeout_ms, options->frame_timeout_ms,
+                                 options->write_timeout_ms, options->drain_timeout_ms,
+                                 options->linger_timeout_ms};
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+        if (timeouts[i] > TIMEOUT_MS_MAX)
+            return error_raise(error, -EINVAL, "a timeout of %u ms: give at most %d", timeouts[i],
+                               TIMEOUT_MS_MAX);
+    }
+    return check_listens(options, error);
+}

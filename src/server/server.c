@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * server - the workers of one server (server.h, ackd/server.h) */
+#include "server/server.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "engine/listener.h"
+#include "handler/handlers.h"
+#include "server/options.h"
+
+_Static_assert((int)ACKD_LISTEN_COUNT_MAX == (int)LISTEN_COUNT_MAX, "two names for one bound");
+
+/* --- listening --- */
+
+/* Gives one more socket for @listen to @worker: TCP sockets are one per worker, a unix socket is
+ * shared (each worker holds a duplicate, so that each can close its own). */
+static int listen_for_worker(struct worker *worker, struct server_listen *listen,
+                             struct ackd_error *error)
+{
+    const bool is_unix = address_unix_path(&listen->address) != NULL;
+    int fd;
+
+    if (is_unix && worker->index > 0) {
+        const struct worker *const first = worker - worker->index;
+        fd = dup(first->listeners[worker->listener_count].engine.fd);
+        if (fd < 0)
+            return error_raise(error, -errno, "dup: %s", strerror(errno));
+    } else {
+        /* The first worker's socket chooses the port for all. */
+        const int status = listener_open(&listen->address, &fd, &listen->address, error);
+        if (status < 0)
+            return status;
+    }
+    worker_listen(worker, fd, is_unix, listen->dialect);
+    return 0;
+}
+
+static int open_listen(struct ackd_server *server, struct server_listen *listen,
+                       struct ackd_error *error)
+{
+    int status = listener_claim(&listen->address, error);
+
+    for (uint32_t i = 0; i < server->worker_count && status == 0; i++)
+        status = listen_for_worker(&server->workers[i], listen, error);
+    address_format(&listen->address, listen->text);
+    return status;
+}
+
+static int open_listens(struct ackd_server *server, const struct ackd_server_options *options,
+                        struct ackd_error *error)
+{
+    for (size_t i = 0; i < options->listen_count; i++) {
+        struct server_listen *const listen = &server->listens[i];
+        int status =
+            options_parse_listen(options->listen[i], &listen->address, &listen->dialect, error);
+
+        if (status == 0)
+            status = open_listen(server, listen, error);
+        if (status < 0)
+            return status;
+        server->listen_count++;
+    }
+    return 0;
+}
+
+/* Removes the files of unix sockets; the sockets are closed. */
+static void unlink_sockets(const struct ackd_server *server)
+{
+    for (size_t i = 0; i < server->listen_count; i++) {
+        const char *const path = address_unix_path(&server->listens[i].address);
+        if (path)
+            unlink(path);
+    }
+}
+
+/* --- making and ending --- */
+
+static void on_workers_finished(void *context)
+{
+    struct ackd_server *const server = context;
+    const uint64_t one = 1;
+
+    atomic_store(&server->state, ACKD_SERVER_FINISHED);
+    const ssize_t size = write(server->finished_fd, &one, sizeof one);
+    (void)size; /* an eventfd takes its first 1 */
+}
+
+static struct worker_config config_of(const struct ackd_server_options *options)
+{
+    return (struct worker_config){
+        .frame_size_max = options->frame_size_max,
+        .conns_max = options->conns_max ? options->conns_max : options_conns_max(),
+        .idle_timeout_ms = options->idle_timeout_ms,
+        .frame_timeout_ms = options->frame_timeout_ms,
+        .write_timeout_ms = options->write_timeout_ms,
+        .drain_timeout_ms = options->drain_timeout_ms,
+        .linger_timeout_ms = options->linger_timeout_ms,
+        .window_count = options->window_count,
+        .handler = options->handler.on_batch ? options->handler : handler_discard(),
+        .log = options->log,
+    };
+}
+
+static int make_workers(struct ackd_server *server, uint32_t count, struct ackd_error *error)
+{
+    const size_t size = sizeof *server->workers;
+
+    _Static_assert(sizeof(struct worker) % CACHE_LINE_SIZE == 0, "workers share no cache line");
+    server->workers = aligned_alloc(CACHE_LINE_SIZE, count * size);
+    if (!server->workers)
+        return error_raise(error, -ENOMEM, "no memory for %u workers", count);
+    memset(server->workers, 0, count * size);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const int status = worker_init(&server->workers[i], i, engine_epoll_new, &server->config,
+                                       &server->shared, error);
+        if (status < 0)
+            return status;
+        server->worker_count++;
+    }
+    return 0;
+}
+
+int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_options *options,
+                    struct ackd_error *error)
+{
+    struct ackd_server *const server = calloc(1, sizeof *server);
+    int status;
+
+    if (!server) {
+        if (options->handler.free)
+            options->handler.free(options->handler.self);
+        return error_raise(error, -ENOMEM, "no memory for a server");
+    }
+    server->config = config_of(options);
+    server->shared.on_finished = on_workers_finished;
+    server->shared.context = server;
+    server->finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    status = server->finished_fd < 0 ? error_raise(error, -errno, "eventfd: %s", strerror(errno))
+                                     : ackd_server_options_check(options, error);
+    if (status == 0)
+        status = make_workers(
+            server, options->worker_count ? options->worker_count : options_cpu_count(), error);
+    if (status == 0)
+        status = open_listens(server, options, error);
+    if (status < 0) {
+        ackd_server_free(server);
+        return status;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+int ackd_server_start(struct ackd_server *server, struct ackd_error *error)
+{
+    assert(ackd_server_state(server) == ACKD_SERVER_NEW);
+    atomic_store(&server->state, ACKD_SERVER_RUNNING);
+    atomic_store(&server->shared.running_count, server->worker_count);
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        const int status = worker_start(&server->workers[i], error);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+static void command_workers(struct ackd_server *server, enum worker_command command)
+{
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        worker_command(&server->workers[i], command);
+}
+
+void ackd_server_drain(struct ackd_server *server)
+{
+    int running = ACKD_SERVER_RUNNING;
+
+    atomic_compare_exchange_strong(&server->state, &running, ACKD_SERVER_DRAINING);
+    command_workers(server, WORKER_DRAIN);
+}
+
+void ackd_server_stop(struct ackd_server *server)
+{
+    int running = ACKD_SERVER_RUNNING;
+
+    atomic_compare_exchange_strong(&server->state, &running, ACKD_SERVER_DRAINING);
+    command_workers(server, WORKER_STOP);
+}
+
+int ackd_server_wait(struct ackd_server *server, int timeout_ms)
+{
+    struct pollfd finished = {.fd = server->finished_fd, .events = POLLIN};
+    int count;
+
+    do {
+        count = poll(&finished, 1, timeout_ms);
+    } while (count < 0 && errno == EINTR && timeout_ms < 0);
+    return count == 1 ? 0 : -ETIMEDOUT;
+}
+
+int ackd_server_finished_fd(const struct ackd_server *server)
+{
+    return server->finished_fd;
+}
+
+void ackd_server_free(struct ackd_server *server)
+{
+    if (!server)
+        return;
+    ackd_server_stop(server);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        worker_join(&server->workers[i]);
+    if (server->config.handler.free)
+        server->config.handler.free(server->config.handler.self);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        worker_deinit(&server->workers[i]);
+    unlink_sockets(server);
+    free(server->workers);
+    if (server->finished_fd >= 0)
+        close(server->finished_fd);
+    free(server);
+}
+
+/* --- asking --- */
+
+enum ackd_server_state ackd_server_state(const struct ackd_server *server)
+{
+    return (enum ackd_server_state)atomic_load(&server->state);
+}
+
+size_t ackd_server_listen_count(const struct ackd_server *server)
+{
+    return server->listen_count;
+}
+
+const char *ackd_server_listen_address(const struct ackd_server *server, size_t index)
+{
+    assert(index < server->listen_count);
+    return server->listens[index].text;
+}
+
+const char *ackd_server_listen_dialect(const struct ackd_server *server, size_t index)
+{
+    assert(index < server->listen_count);
+    return server->listens[index].dialect == DIALECT_DEMO ? "demo" : "spec";
+}
+
+uint32_t ackd_server_worker_count(const struct ackd_server *server)
+{
+    return server->worker_count;
+}
+
+uint32_t ackd_server_conns_max(const struct ackd_server *server)
+{
+    return server->config.conns_max;
+}
+
+void ackd_server_stats(const struct ackd_server *server, struct ackd_server_stats *ret_stats)
+{
+    *ret_stats = (struct ackd_server_stats){0};
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        const struct counters *const counters = &server->workers[i].counters;
+
+        ret_stats->connections_open += counter_read(&counters->connections_open);
+        ret_stats->connections_accepted += counter_read(&counters->connections_accepted);
+        ret_stats->submits_received += counter_read(&counters->submits_received);
+        ret_stats->submit_acks_sent += counter_read(&counters->submit_acks_sent);
+        ret_stats->acks_dropped += counter_read(&counters->acks_dropped);
+    }
+}

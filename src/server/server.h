@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * server - the workers of one server and what they listen on (ackd/server.h)
+ *
+ * Workers are made by ackd_server_new() and live until ackd_server_free(); the handler is freed in
+ * between: after the last worker's thread, before the mailboxes that it completes into. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <ackd/server.h>
+
+#include "base/address.h"
+#include "server/worker.h"
+
+struct server_listen {
+    struct address address; /* what was bound */
+    enum dialect dialect;
+    char text[ADDRESS_TEXT_SIZE];
+};
+
+struct ackd_server {
+    struct worker_config config;
+    struct worker_shared shared;
+    struct worker *workers; /* worker_count of them, on cache line borders */
+    uint32_t worker_count;
+    struct server_listen listens[LISTEN_COUNT_MAX];
+    size_t listen_count;
+    int finished_fd;
+    _Atomic int state; /* enum ackd_server_state */
+};
+
+#endif

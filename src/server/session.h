@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * session - the life of one connection
+ *
+ *                     violation, timeout, FIN, drain
+ *      OPEN ------------------------------------------> FLUSHING    no request is taken any more;
+ *       |                                                  |        earned acks leave
+ *       | reset, write timeout                             | nothing is owed
+ *       |                                                  v
+ *       |              the peer has sent its FIN: --- LINGERING     our FIN is out; what still
+ *       v                          |                       |        comes is discarded
+ *      CLOSING <-------------------+-----------------------+        the peer's FIN, or the time
+ *       |                                                           is up
+ *       | `closed` of the engine: no operation is in flight
+ *       v
+ *      free slot, next generation
+ *
+ * Lingering is what keeps a close from turning into a reset that would throw away acks the peer
+ * has not read yet (close(2) with unread input resets).
+ *
+ * A session belongs to one worker and its thread.  While nothing goes on it holds no buffer. */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include "base/wheel.h"
+#include "engine/engine.h"
+#include "server/ack_queue.h"
+#include "server/order_queue.h"
+#include "stats/close_reason.h"
+
+struct worker;
+
+enum session_state {
+    SESSION_FREE,
+    SESSION_OPEN,
+    SESSION_FLUSHING,
+    SESSION_LINGERING,
+    SESSION_CLOSING,
+};
+
+/* Why a session is not read, as bits. */
+enum session_pause {
+    PAUSE_ACK_BACKLOG = 1,
+    PAUSE_WINDOW = 2,
+    PAUSE_MEMORY = 4,
+};
+
+struct session {
+    struct engine_socket socket;
+    struct wheel_entry timer;
+
+    struct buffer *stash; /* the part of a frame that has arrived, or NULL */
+    struct ack_queue acks;
+    struct order_queue order;
+
+    uint32_t slot;
+    uint32_t generation;
+    uint32_t queued_size;      /* of acks the kernel does not have: in flight and in the queue */
+    uint32_t unanswered_count; /* SUBMITs in the order queue */
+    uint32_t deferred_size;    /* memory of the order queue */
+    uint32_t received_ms;      /* when bytes came last */
+    uint32_t since_ms;         /* when the frame in the stash, or lingering, began */
+    uint32_t left_size;        /* draining: bytes still to be read; lingering: discarded */
+
+    uint8_t state;
+    int8_t reason; /* of its end, once that is decided; CLOSE_NONE before */
+    uint8_t dialect;
+    uint8_t pause; /* enum session_pause, or 0 */
+    bool draining;
+};
+
+/* An idle connection's whole user memory.  10,000 of them are less than 1.3 MB. */
+_Static_assert(sizeof(struct session) <= 128, "an idle connection must stay within 128 bytes");
+
+/* Begins the life of a connection that the engine has taken over. */
+void session_open(struct worker *worker, struct session *session, enum dialect dialect);
+
+/* What the engine says of the session's socket (engine.h). */
+void session_received(struct worker *worker, struct session *session, struct bytes bytes);
+void session_finished(struct worker *worker, struct session *session);
+void session_broken(struct worker *worker, struct session *session, int code);
+void session_sent(struct worker *worker, struct session *session, struct buffer *buffer);
+void session_closed(struct worker *worker, struct session *session);
+
+/* A deferred batch has its results.  @session is whose it was, or NULL when that is gone. */
+void session_completed(struct worker *worker, struct session *session, struct ackd_batch *batch);
+
+/* The session's timer has expired. */
+void session_timer_expired(struct worker *worker, struct session *session);
+
+/* Answers what has arrived, then ends: the server drains. */
+void session_drain(struct worker *worker, struct session *session);
+
+/* Ends at once, with a reset; owed acks are dropped and counted. */
+void session_abort(struct worker *worker, struct session *session, enum close_reason reason);
+
+/* Reads the session again, if what kept it from that has passed. */
+void session_resume(struct worker *worker, struct session *session);
+
+/* True when every request that was taken is answered, and every ack is the kernel's. */
+static inline bool session_owes_nothing(const struct session *session)
+{
+    return session->queued_size == 0 && order_queue_is_empty(&session->order);
+}
+
+#endif

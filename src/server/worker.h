@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * worker - one thread's life: an engine, its connections, and nothing shared with other workers
+ *
+ *      worker_turn():  engine turn -> mailbox -> expired timers -> commands -> housekeeping
+ *
+ * What other threads may touch: `command` and the wake-up (worker_command), the mailbox (post
+ * only), the counters (read only), and struct worker_shared. */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include <ackd/handler.h>
+#include <ackd/log.h>
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "server/limits.h"
+#include "server/session_table.h"
+
+/* What a worker is told; the same for all workers of a server, and constant. */
+struct worker_config {
+    uint32_t frame_size_max;
+    uint32_t conns_max;       /* over all workers */
+    uint32_t idle_timeout_ms; /* timeouts: 0 = off */
+    uint32_t frame_timeout_ms;
+    uint32_t write_timeout_ms;
+    uint32_t drain_timeout_ms;
+    uint32_t linger_timeout_ms;
+    uint32_t window_count;
+    struct ackd_handler handler;
+    struct ackd_log log;
+};
+
+/* What the workers of a server share.  None of it is touched per message. */
+struct worker_shared {
+    _Atomic uint32_t conn_count;        /* open connections, against conns_max */
+    _Atomic uint32_t running_count;     /* workers that have not finished */
+    void (*on_finished)(void *context); /* called by the last worker that finishes */
+    void *context;
+};
+
+/* Ascending: a command is never taken back. */
+enum worker_command {
+    WORKER_RUN,
+    WORKER_DRAIN, /* answer what has arrived, then finish */
+    WORKER_STOP,  /* finish at once */
+};
+
+struct worker_listener {
+    struct engine_listener engine;
+    enum dialect dialect;
+    counter queue_waiting; /* connections that wait to be accepted, as of the last housekeeping */
+    counter queue_limit;
+};
+
+typedef int worker_engine_new(struct engine **ret_engine, const struct engine_events *events,
+                              void *owner, struct buffer_pool *pool, struct counters *counters,
+                              struct ackd_error *error);
+
+struct worker {
+    struct counters counters; /* first: it begins a cache line */
+
+    const struct worker_config *config;
+    struct worker_shared *shared;
+    struct engine *engine;
+    struct buffer_pool pool;
+    struct wheel wheel;
+    struct session_table table;
+    struct mailbox mailbox;
+    struct worker_listener listeners[LISTEN_COUNT_MAX];
+    uint32_t listener_count;
+    uint32_t index;
+
+    uint32_t housekeeping_ms; /* when it was last done */
+    uint32_t accept_pause_ms; /* 0: accepting */
+    uint32_t accept_again_ms;
+    uint32_t drain_since_ms;
+    uint32_t conn_log_count; /* lines since the last housekeeping */
+    uint32_t conn_log_dropped;
+    bool memory_paused; /* some sessions may wait for deferred memory */
+    bool finished;
+    enum worker_command obeyed;
+
+    _Atomic int command;
+    pthread_t thread;
+    bool started;
+};
+
+/* Makes a worker that has no listener and no thread yet.  @config and @shared outlive it. */
+int worker_init(struct worker *worker, uint32_t index, worker_engine_new *engine_new,
+                const struct worker_config *config, struct worker_shared *shared,
+                struct ackd_error *error);
+
+/* Frees what a worker holds; its thread is not running, and no handler holds a batch of it. */
+void worker_deinit(struct worker *worker);
+
+/* Gives the worker the listening socket @fd, which it closes.  Before it starts. */
+void worker_listen(struct worker *worker, int fd, bool shared, enum dialect dialect);
+
+/* Starts the worker's thread.  0 or a negative errno. */
+int worker_start(struct worker *worker, struct ackd_error *error);
+
+/* Waits for the thread to end, if it was started. */
+void worker_join(struct worker *worker);
+
+/* Tells the worker to drain or to stop.  Any thread. */
+void worker_command(struct worker *worker, enum worker_command command);
+
+/* The time at which this turn began. */
+static inline uint32_t worker_now_ms(const struct worker *worker)
+{
+    return (uint32_t)(worker->engine->turn_ns / NS_PER_MS);
+}
+
+/* One turn.  For the thread, and for tests that are the thread. */
+void worker_turn(struct worker *worker);
+
+/* Starts accepting on all listeners; what worker_start()'s thread does first. */
+void worker_begin(struct worker *worker);
+
+/* Logs a line about one connection: freely at level debug, else CONN_LOG_COUNT_MAX a second. */
+void worker_log_conn(struct worker *worker, enum ackd_log_level level, const char *event,
+                     const struct session *session);
+
+/* A session's slot is free again. */
+void worker_conn_gone(struct worker *worker);
+
+#endif
