@@ -30,7 +30,7 @@ struct ackd_admin_options {
 
 /* Opens the socket and starts the thread.  @server outlives the admin.  0, -EINVAL for options
  * that are not legal, -EADDRINUSE, or another negative errno; then nothing is open. */
-ACKD_API int ackd_admin_start(struct ackd_admin **ret_admin, const struct ackd_server *server,
+ACKD_API int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
                               const struct ackd_admin_options *options, struct ackd_error *error);
 
 /* What was bound, ADDR:PORT.  Lives as long as the admin.  Any thread. */

@@ -24,7 +24,7 @@ enum ackd_metrics_format {
  *
  * Costs the workers nothing but reads of their cache lines.  Any thread.
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-ACKD_API int ackd_server_metrics(const struct ackd_server *server, enum ackd_metrics_format format,
+ACKD_API int ackd_server_metrics(struct ackd_server *server, enum ackd_metrics_format format,
                                  const char *prefix, char **ret_text, size_t *ret_size);
 
 /* True if @prefix may stand before metric names: [a-zA-Z_:][a-zA-Z0-9_:]*, at most 64 bytes. */

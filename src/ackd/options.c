@@ -53,7 +53,7 @@ static const struct option_info infos[] = {
 
 enum {
     OPTION_COUNT = sizeof infos / sizeof infos[0],
-    LINE_SIZE = 1024,
+    CONFIG_SIZE_MAX = 1024 * 1024,
     HELP_COLUMNS = 78,
     HELP_INDENT = 8,
 };
@@ -68,9 +68,9 @@ static int refuse(struct ackd_error *error, const struct origin *origin,
                   const struct option_info *info, const char *value, const char *legal)
 {
     if (origin->file)
-        return error_raise(error, -EINVAL, "%s:%d: %s = %s: %s", origin->file, origin->line,
+        return error_raise(error, -EINVAL, "%.100s:%d: %s = %.64s: %s", origin->file, origin->line,
                            info->name, value, legal);
-    return error_raise(error, -EINVAL, "--%s=%s: %s", info->name, value, legal);
+    return error_raise(error, -EINVAL, "--%s=%.64s: %s", info->name, value, legal);
 }
 
 static void *member_of(struct options *options, const struct option_info *info)
@@ -257,33 +257,51 @@ static int parse_line(struct options *options, char *line, const struct origin *
                            "%s:%d: '%s' is no option of a config file: see ackd --help",
                            origin->file, origin->line, name);
 
-    char *const value = strdup(trim(equals + 1)); /* lives as long as the process */
-    if (!value)
-        return error_raise(error, -ENOMEM, "no memory for the config file");
-    return set(options, info, value, origin, error);
+    return set(options, info, trim(equals + 1), origin, error);
 }
 
+/* Reads all of @path.  NULL with errno set when that fails. */
+static char *read_text(const char *path)
+{
+    FILE *const file = fopen(path, "re");
+    char *const text = malloc(CONFIG_SIZE_MAX + 1);
+    size_t size = 0;
+
+    if (file && text) {
+        size = fread(text, 1, CONFIG_SIZE_MAX, file);
+        text[size] = '\0';
+    }
+    const bool is_text = file && text && !memchr(text, '\0', size);
+    if (is_text && !ferror(file) && size < CONFIG_SIZE_MAX) {
+        fclose(file);
+        return text;
+    }
+    const int code = size == CONFIG_SIZE_MAX ? EFBIG : file && !is_text ? EILSEQ : errno;
+    free(text);
+    if (file)
+        fclose(file);
+    errno = code;
+    return NULL;
+}
+
+/* Cuts the text into lines in place: the values that are kept point into it. */
 static int parse_file(struct options *options, const char *path, struct ackd_error *error)
 {
     struct origin origin = {.file = path};
-    char line[LINE_SIZE];
-    int status = 0;
-    FILE *const file = fopen(path, "re");
 
-    if (!file)
-        return error_raise(error, -EINVAL, "--config=%s: %s", path, strerror(errno));
-    while (status == 0 && fgets(line, sizeof line, file)) {
+    options->config_text = read_text(path);
+    if (!options->config_text)
+        return error_raise(error, -EINVAL, "--config=%.128s: %s", path, strerror(errno));
+
+    char *rest = options->config_text;
+    while (rest) {
+        char *const line = strsep(&rest, "\n");
         origin.line++;
-        if (!strchr(line, '\n') && !feof(file))
-            status = error_raise(error, -EINVAL, "%s:%d: the line is longer than %d bytes", path,
-                                 origin.line, LINE_SIZE - 2);
-        else
-            status = parse_line(options, line, &origin, error);
+        const int status = parse_line(options, line, &origin, error);
+        if (status < 0)
+            return status;
     }
-    if (status == 0 && ferror(file))
-        status = error_raise(error, -EINVAL, "--config=%s: %s", path, strerror(errno));
-    fclose(file);
-    return status;
+    return 0;
 }
 
 /* --- the command line --- */
@@ -358,34 +376,40 @@ static int parse_arguments(struct options *options, int argc, char **argv, bool 
     return 0;
 }
 
+/* The metrics need an address of their own. */
+static int check_metrics_listen(struct options *options, struct ackd_error *error)
+{
+    const char *const value = options->metrics_listen;
+    struct ackd_server_options all = options->server;
+    struct ackd_error why;
+
+    if (strcmp(value, "off") == 0) {
+        options->metrics_listen = NULL;
+        return 0;
+    }
+    if (all.listen_count == ACKD_LISTEN_COUNT_MAX)
+        all.listen_count--;
+    all.listen[all.listen_count++] = value;
+    if (!strchr(value, ',') && ackd_server_options_check(&all, &why) == 0)
+        return 0;
+    return error_raise(error, -EINVAL, "--metrics-listen=%.64s: give ADDR:PORT or off%s%.150s",
+                       value, strchr(value, ',') ? "" : "; ", strchr(value, ',') ? "" : why.text);
+}
+
 static int check_together(struct options *options, struct ackd_error *error)
 {
+    struct ackd_error why;
+
     if (options->server.listen_count == 0)
         options->server.listen[options->server.listen_count++] = find("listen")->by_default;
+    if (ackd_server_options_check(&options->server, &why) < 0)
+        return error_raise(error, -EINVAL, "--listen: %.200s", why.text);
     if (!ackd_metrics_prefix_is_legal(options->metrics_prefix))
         return error_raise(error, -EINVAL,
-                           "--metrics-prefix=%s: give letters, digits and underscores, not a "
+                           "--metrics-prefix=%.64s: give letters, digits and underscores, not a "
                            "digit first",
                            options->metrics_prefix);
-    if (strcmp(options->metrics_listen, "off") == 0) {
-        options->metrics_listen = NULL;
-    } else {
-        struct ackd_server_options as_listen = options->server;
-        struct ackd_error why;
-
-        if (as_listen.listen_count == ACKD_LISTEN_COUNT_MAX)
-            as_listen.listen_count--;
-        as_listen.listen[as_listen.listen_count++] = options->metrics_listen;
-        if (strchr(options->metrics_listen, ',') || ackd_server_options_check(&as_listen, &why) < 0)
-            return error_raise(
-                error, -EINVAL, "--metrics-listen=%.64s: %.200s", options->metrics_listen,
-                strchr(options->metrics_listen, ',') ? "give ADDR:PORT or off" : why.text);
-    }
-
-    struct ackd_error why;
-    if (ackd_server_options_check(&options->server, &why) < 0)
-        return error_raise(error, -EINVAL, "%s", why.text);
-    return 0;
+    return check_metrics_listen(options, error);
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error)
@@ -400,6 +424,12 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct ack
     if (status == 0)
         status = parse_arguments(ret_options, argc, argv, false, error);
     return status < 0 ? status : check_together(ret_options, error);
+}
+
+void options_deinit(struct options *options)
+{
+    free(options->config_text);
+    options->config_text = NULL;
 }
 
 /* --- help --- */

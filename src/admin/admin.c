@@ -15,7 +15,7 @@
 enum { PREFIX_SIZE = 65 };
 
 struct ackd_admin {
-    const struct ackd_server *server;
+    struct ackd_server *server;
     struct http *http;
     char prefix[PREFIX_SIZE];
     char address[ADDRESS_TEXT_SIZE];
@@ -88,7 +88,7 @@ static const struct http_endpoint endpoints[] = {
     {NULL, NULL},
 };
 
-int ackd_admin_start(struct ackd_admin **ret_admin, const struct ackd_server *server,
+int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
                      const struct ackd_admin_options *options, struct ackd_error *error)
 {
     struct address address;

@@ -26,6 +26,7 @@ enum {
     GZIP_WINDOW_BITS = 15 + 16, /* zlib: 16 more asks for a gzip header */
     GZIP_MEMORY_LEVEL = 8,
     COMPRESS_SIZE_MIN = 512,
+    ACCEPT_PAUSE_US = 100 * 1000,
 };
 
 struct http {
@@ -170,6 +171,24 @@ static void *run(void *context)
     return NULL;
 }
 
+static void on_resume(evutil_socket_t fd, short what, void *listener)
+{
+    (void)fd;
+    (void)what;
+    evconnlistener_enable(listener);
+}
+
+/* accept failed: without descriptors it would fail again at once, and for ever. */
+static void on_accept_error(struct evconnlistener *listener, void *context)
+{
+    static const struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+
+    (void)context;
+    if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, on_resume, listener,
+                        &pause) == 0)
+        evconnlistener_disable(listener);
+}
+
 static struct evhttp *make_server(struct http *http, int fd)
 {
     struct evhttp *const server = evhttp_new(http->base);
@@ -185,6 +204,7 @@ static struct evhttp *make_server(struct http *http, int fd)
             evhttp_free(server);
         return NULL;
     }
+    evconnlistener_set_error_cb(listener, on_accept_error);
     evhttp_set_max_headers_size(server, HTTP_HEADERS_SIZE_MAX);
     evhttp_set_max_body_size(server, HTTP_BODY_SIZE_MAX);
     evhttp_set_timeout(server, HTTP_TIMEOUT_S);

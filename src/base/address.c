@@ -22,11 +22,12 @@ enum {
 static int parse_unix(const char *path, struct address *ret_address, struct ackd_error *error)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
+    const size_t path_size = strlen(path);
 
-    if (path[0] == '\0' || strlen(path) >= sizeof un.sun_path)
-        return error_raise(error, -EINVAL, "a unix path has 1 to %zu bytes, not '%s'",
+    if (path_size == 0 || path_size >= sizeof un.sun_path)
+        return error_raise(error, -EINVAL, "a unix path has 1 to %zu bytes, not '%.128s'",
                            sizeof un.sun_path - 1, path);
-    strcpy(un.sun_path, path);
+    memcpy(un.sun_path, path, path_size);
     memset(ret_address, 0, sizeof *ret_address);
     memcpy(&ret_address->storage, &un, sizeof un);
     ret_address->size = sizeof un;
@@ -107,7 +108,7 @@ static int resolve_host(const char *host, uint16_t port, struct address *ret_add
 int address_parse(const char *text, bool resolve, struct address *ret_address,
                   struct ackd_error *error)
 {
-    char host[HOST_TEXT_SIZE];
+    char host[HOST_TEXT_SIZE] = "";
     uint16_t port = 0;
     struct in_addr ipv4;
     struct in6_addr ipv6;

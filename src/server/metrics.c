@@ -145,6 +145,12 @@ static void expose_server(struct exposition *to, const struct ackd_server *serve
     exposition_family(to, "draining", EXPOSITION_GAUGE, "1 while the server drains.");
     exposition_count(to, "", ackd_server_state(server) == ACKD_SERVER_DRAINING);
 
+    exposition_family(to, "scrapes", EXPOSITION_COUNTER, "Times these metrics were asked for.");
+    exposition_count(to, "", atomic_load(&server->scrape_count));
+    exposition_family(to, "scrape_duration_seconds", EXPOSITION_GAUGE,
+                      "How long the answer before this one took to write.");
+    exposition_number(to, "", (double)atomic_load(&server->scrape_ns) / 1e9);
+
     snprintf(label, sizeof label, "version=\"%s\",compiler=\"%s\",engine=\"epoll\"", ackd_version(),
              COMPILER);
     exposition_family(to, "build", EXPOSITION_INFO, "What was built; the value is always 1.");
@@ -161,7 +167,7 @@ bool ackd_metrics_prefix_is_legal(const char *prefix)
            strspn(prefix, all) == size;
 }
 
-int ackd_server_metrics(const struct ackd_server *server, enum ackd_metrics_format format,
+int ackd_server_metrics(struct ackd_server *server, enum ackd_metrics_format format,
                         const char *prefix, char **ret_text, size_t *ret_size)
 {
     struct exposition to = {
@@ -169,7 +175,10 @@ int ackd_server_metrics(const struct ackd_server *server, enum ackd_metrics_form
         .prefix = prefix,
     };
 
+    const uint64_t begin_ns = clock_monotonic_ns();
+
     assert(ackd_metrics_prefix_is_legal(prefix));
+    atomic_fetch_add(&server->scrape_count, 1);
     expose_counters(&to, server);
     expose_close_reasons(&to, server);
     expose_histograms(&to, server);
@@ -181,6 +190,7 @@ int ackd_server_metrics(const struct ackd_server *server, enum ackd_metrics_form
         free(to.text);
         return -ENOMEM;
     }
+    atomic_store(&server->scrape_ns, clock_monotonic_ns() - begin_ns);
     *ret_text = to.text;
     *ret_size = to.size;
     return 0;

@@ -27,6 +27,10 @@ struct ackd_server {
     size_t listen_count;
     int finished_fd;
     _Atomic int state; /* enum ackd_server_state */
+
+    /* Renderings of the metrics, and how long the last one took. */
+    _Atomic uint64_t scrape_count;
+    _Atomic uint64_t scrape_ns;
 };
 
 #endif

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+#: build, and run the tests (three minutes at most; --all: everything there is)
+#|
+#| Usage: ./dev test [--all]
+#|
+#| Without --all: style guide, unit tests with the corpora, the black-box suite against ackd, the
+#| suite of ackload. Needs the core packages only.
+#|
+#| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
+#| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
+#| /metrics, and the demo. Twelve minutes on two cores.
+#|
+#| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
+#| may run beside anything.
+
+all=
+case ${1:-} in
+'') ;;
+--all) all=1 ;;
+*) die_usage "test knows only the option --all, not '$1'" ;;
+esac
+
+fuzz_seconds=30
+
+build_and_test() {
+    build_preset "$1"
+    run_meson_tests "$1"
+}
+
+# The suites that are there, against build/$1.
+stage_suites() {
+    stage "unit tests${2:-}" build_and_test "$1"
+    for suite in contract load; do
+        if [ -d "tests/$suite" ]; then
+            stage "$suite tests${2:-}" run_pytest "$1" "$suite"
+        fi
+    done
+}
+
+stage 'packages' need_packages core
+stage 'style guide' check_tidy
+stage 'headers' check_headers
+stage 'tools' check_tools
+stage_suites test
+[ -n "$all" ] || end_stages
+
+stage 'all packages' need_packages core clang lint all
+stage 'clang build' build_and_test clang
+for check in format shell cppcheck clang_tidy analyzer; do
+    stage "lint: $check" "check_$check"
+done
+stage_suites asan ', asan'
+stage_suites tsan ', tsan'
+stage 'fuzz' fuzz_targets "$fuzz_seconds"
+stage 'release build' build_preset release
+stage 'promtool' python3 tools/promtool_check.py --build build/release
+stage 'demo' python3 tools/demo.py --build build/release --time 2s \
+    --port 0 --demo-port 0 --metrics-port 0
+end_stages
