@@ -68,13 +68,19 @@ static void print_bar(FILE *to, double share)
 
 void live_show(struct live *live, const struct interval *interval, uint64_t duration_ns)
 {
+    const double duration_s = (double)duration_ns / (double)NS_PER_S;
+
     if (live->terminal)
         fputs("\r\033[K", live->to);
-    fprintf(live->to, "%4.0fs ", interval->at_s);
+    fprintf(live->to, "%5.1fs ", interval->at_s);
     if (live->terminal)
-        print_bar(live->to, interval->at_s * (double)NS_PER_S / (double)duration_ns);
-    fprintf(live->to, "%7s acks/s  in flight %-9s p50 %-8s p99 %-8s", AMOUNT(interval->rate),
-            COUNT(interval->in_flight), TIME(interval->p50_ns), TIME(interval->p99_ns));
+        print_bar(live->to, interval->at_s / duration_s);
+    fprintf(live->to, "%7s acks/s  in flight %-9s", AMOUNT(interval->rate),
+            COUNT(interval->in_flight));
+    if (interval->acked > 0)
+        fprintf(live->to, " p50 %-8s p99 %-8s", TIME(interval->p50_ns), TIME(interval->p99_ns));
+    if (interval->at_s >= duration_s && interval->in_flight > 0)
+        fputs("  waiting for the last acks", live->to);
     if (interval->error > 0)
         fprintf(live->to, "  ERRORS %s", COUNT(interval->error));
     if (!live->terminal)
@@ -126,6 +132,18 @@ const char *report_verdict_name(enum verify_verdict verdict)
     return "";
 }
 
+/* Says so when it is the SUBMIT_ACK of the dialect that was not asked for. */
+static const char *dialect_hint(const struct bad_ack *bad)
+{
+    if (bad->verdict != VERIFY_MALFORMED)
+        return "";
+    if (bad->bytes[ACK_COMMAND_OFFSET] == COMMAND_DEMO_SUBMIT_ACK)
+        return " (a SUBMIT_ACK of the demo dialect)";
+    if (bad->bytes[ACK_COMMAND_OFFSET] == COMMAND_SUBMIT_ACK)
+        return " (a SUBMIT_ACK of the spec dialect)";
+    return "";
+}
+
 static void print_bad_ack(FILE *to, const struct bad_ack *bad)
 {
     fprintf(to, "  first bad   %s, after %s on connection %s: ", report_verdict_name(bad->verdict),
@@ -135,6 +153,7 @@ static void print_bad_ack(FILE *to, const struct bad_ack *bad)
     fputs(", expected id ", to);
     for (int shift = 56; shift >= 0; shift -= 8)
         fputc((int)(bad->expected_id >> shift & 0xff), to);
+    fputs(dialect_hint(bad), to);
     fputc('\n', to);
 }
 
@@ -164,6 +183,10 @@ static void print_latency(FILE *to, const char *name, const struct latency_sum *
 
 static void print_latencies(FILE *to, const struct options *options, const struct outcome *outcome)
 {
+    if (outcome->latency.count == 0) {
+        fputs("  latency     nothing was acked\n", to);
+        return;
+    }
     fprintf(to, "  %-11s %10s %10s %10s %10s %10s %10s\n", "", "mean", "p50", "p90", "p99", "p99.9",
             "max");
     if (options->rate > 0) {

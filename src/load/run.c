@@ -67,7 +67,8 @@ static int open_parts(struct run *run, int *fds, struct ackd_error *error)
 {
     const uint32_t count = run->options->connection_count;
 
-    run->workers = aligned_alloc(64, run->options->thread_count * sizeof *run->workers);
+    run->workers =
+        aligned_alloc(WORKER_ALIGNMENT, run->options->thread_count * sizeof *run->workers);
     if (!run->workers)
         return error_raise(error, -ENOMEM, "no memory for %u threads", run->options->thread_count);
     run->common.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -14,7 +14,6 @@
 
 enum {
     EVENT_COUNT_MAX = 256,
-    CACHE_LINE_SIZE = 64,
 
     /* How long peers have to close after everything was acked. */
     CLOSING_MS = 500,
@@ -22,8 +21,8 @@ enum {
 
 static void *allocate(size_t size)
 {
-    const size_t rounded = (size + CACHE_LINE_SIZE - 1) / CACHE_LINE_SIZE * CACHE_LINE_SIZE;
-    void *const memory = aligned_alloc(CACHE_LINE_SIZE, rounded);
+    const size_t rounded = (size + WORKER_ALIGNMENT - 1) / WORKER_ALIGNMENT * WORKER_ALIGNMENT;
+    void *const memory = aligned_alloc(WORKER_ALIGNMENT, rounded);
 
     if (memory)
         memset(memory, 0, rounded);

@@ -15,6 +15,8 @@
 #include "load/conn.h"
 #include "load/plan.h"
 
+enum { WORKER_ALIGNMENT = 64 }; /* a cache line */
+
 /* What is the same for all workers; read-only once they run, but for the two marked. */
 struct worker_common {
     const struct plan *plan;
@@ -36,7 +38,8 @@ enum worker_stop {
 };
 
 struct worker {
-    const struct worker_common *common;
+    /* Aligned, so that no two workers share a cache line. */
+    _Alignas(WORKER_ALIGNMENT) const struct worker_common *common;
     struct lane lane;
     struct conn *conns;
     uint32_t conn_count;

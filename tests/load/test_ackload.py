@@ -413,7 +413,7 @@ def test_a_person_sees_a_line_each_second_and_a_table():
     with FaultyServer() as server:
         done = ackload("run", "--connect", server.address, "-c", "2", "--time", "1200ms")
     assert done.returncode == OK
-    assert re.search(r"^ +1s .*acks/s .*in flight .*p50 .*p99 ", done.stdout, re.M)
+    assert re.search(r"^ +1\.\ds .*acks/s .*in flight .*p50 .*p99 ", done.stdout, re.M)
     assert re.search(r"messages +[\d,]+ sent = [\d,]+ ok \+ 0 failed \+ 0 lost \+ 0 cut off",
                      done.stdout)
     for word in ("rate", "p99.9", "per write", "client", "stream", "OK: "):
