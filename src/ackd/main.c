@@ -220,25 +220,35 @@ static int run(struct program *program)
     return code;
 }
 
+/* Does what the options ask for. */
+static int obey(struct program *program)
+{
+    const struct options *const options = &program->options;
+
+    if (options->help) {
+        options_print_help(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (options->version) {
+        printf("ackd %s\n", ackd_version());
+        return EXIT_SUCCESS;
+    }
+    if (options->check_config) {
+        puts("ackd: all options are legal");
+        return EXIT_SUCCESS;
+    }
+    program->log = log_to_stderr(options->log_level, &options->log_format);
+    return run(program);
+}
+
 int main(int argc, char **argv)
 {
     struct program program = {.signal_fd = -1};
     struct ackd_error error;
+    const int code = options_parse(argc, argv, &program.options, &error) < 0
+                         ? fail(EXIT_CONFIG, error.text, "")
+                         : obey(&program);
 
-    if (options_parse(argc, argv, &program.options, &error) < 0)
-        return fail(EXIT_CONFIG, error.text, "");
-    if (program.options.help) {
-        options_print_help(stdout);
-        return EXIT_SUCCESS;
-    }
-    if (program.options.version) {
-        printf("ackd %s\n", ackd_version());
-        return EXIT_SUCCESS;
-    }
-    if (program.options.check_config) {
-        puts("ackd: all options are legal");
-        return EXIT_SUCCESS;
-    }
-    program.log = log_to_stderr(program.options.log_level, &program.options.log_format);
-    return run(&program);
+    options_deinit(&program.options);
+    return code;
 }

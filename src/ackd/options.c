@@ -53,7 +53,7 @@ static const struct option_info infos[] = {
 
 enum {
     OPTION_COUNT = sizeof infos / sizeof infos[0],
-    LINE_SIZE = 1024,
+    CONFIG_SIZE_MAX = 1024 * 1024,
     HELP_COLUMNS = 78,
     HELP_INDENT = 8,
 };
@@ -257,33 +257,51 @@ static int parse_line(struct options *options, char *line, const struct origin *
                            "%s:%d: '%s' is no option of a config file: see ackd --help",
                            origin->file, origin->line, name);
 
-    char *const value = strdup(trim(equals + 1)); /* lives as long as the process */
-    if (!value)
-        return error_raise(error, -ENOMEM, "no memory for the config file");
-    return set(options, info, value, origin, error);
+    return set(options, info, trim(equals + 1), origin, error);
 }
 
+/* Reads all of @path.  NULL with errno set when that fails. */
+static char *read_text(const char *path)
+{
+    FILE *const file = fopen(path, "re");
+    char *const text = malloc(CONFIG_SIZE_MAX + 1);
+    size_t size = 0;
+
+    if (file && text) {
+        size = fread(text, 1, CONFIG_SIZE_MAX, file);
+        text[size] = '\0';
+    }
+    const bool is_text = file && text && !memchr(text, '\0', size);
+    if (is_text && !ferror(file) && size < CONFIG_SIZE_MAX) {
+        fclose(file);
+        return text;
+    }
+    const int code = size == CONFIG_SIZE_MAX ? EFBIG : file && !is_text ? EILSEQ : errno;
+    free(text);
+    if (file)
+        fclose(file);
+    errno = code;
+    return NULL;
+}
+
+/* Cuts the text into lines in place: the values that are kept point into it. */
 static int parse_file(struct options *options, const char *path, struct ackd_error *error)
 {
     struct origin origin = {.file = path};
-    char line[LINE_SIZE];
-    int status = 0;
-    FILE *const file = fopen(path, "re");
 
-    if (!file)
-        return error_raise(error, -EINVAL, "--config=%s: %s", path, strerror(errno));
-    while (status == 0 && fgets(line, sizeof line, file)) {
+    options->config_text = read_text(path);
+    if (!options->config_text)
+        return error_raise(error, -EINVAL, "--config=%.128s: %s", path, strerror(errno));
+
+    char *rest = options->config_text;
+    while (rest) {
+        char *const line = strsep(&rest, "\n");
         origin.line++;
-        if (!strchr(line, '\n') && !feof(file))
-            status = error_raise(error, -EINVAL, "%s:%d: the line is longer than %d bytes", path,
-                                 origin.line, LINE_SIZE - 2);
-        else
-            status = parse_line(options, line, &origin, error);
+        const int status = parse_line(options, line, &origin, error);
+        if (status < 0)
+            return status;
     }
-    if (status == 0 && ferror(file))
-        status = error_raise(error, -EINVAL, "--config=%s: %s", path, strerror(errno));
-    fclose(file);
-    return status;
+    return 0;
 }
 
 /* --- the command line --- */
@@ -406,6 +424,12 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct ack
     if (status == 0)
         status = parse_arguments(ret_options, argc, argv, false, error);
     return status < 0 ? status : check_together(ret_options, error);
+}
+
+void options_deinit(struct options *options)
+{
+    free(options->config_text);
+    options->config_text = NULL;
 }
 
 /* --- help --- */

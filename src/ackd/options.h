@@ -25,15 +25,19 @@ struct options {
     const char *config;
     enum ackd_log_level log_level;
     enum log_format log_format;
+    char *config_text; /* the config file; texts above point into it */
     bool check_config;
     bool version;
     bool help;
 };
 
 /* Fills @ret_options from the defaults, the config file and the command line.  0, or -EINVAL with
- * an error that names the option (or file:line) and what is legal.  The texts live as long as the
- * process. */
+ * an error that names the option (or file:line) and what is legal.  The texts live as long as
+ * @argv and until options_deinit(), which follows in either case. */
 int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error);
+
+/* Frees what options_parse() has kept. */
+void options_deinit(struct options *options);
 
 /* What --help prints. */
 void options_print_help(FILE *to);
