@@ -104,6 +104,7 @@ def test_write_timeout(start):
             started.connect(receive_buffer=4096) as client:
         client.fill(wire.submits(300_000), patience=0.1)
         wait_for(lambda: started.metrics()[closed("write_timeout")] == 1, "write timeout")
+    wait_for(lambda: started.metrics()["client_connected"] == 0, "all have left")
     metrics = started.metrics()
     assert metrics["acks_dropped_total"] > 0
     assert metrics["write_queue_bytes"] == 0

@@ -16,7 +16,7 @@ import pytest
 # Before they are imported: so their asserts, too, say what they compared.
 pytest.register_assert_rewrite("client", "server")
 
-import server as server_module  # noqa: E402
+import server as server_module
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

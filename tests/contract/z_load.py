@@ -94,7 +94,7 @@ def test_crowd_with_deferred_acks(start):
     crowd.run()
     crowd.check()
     crowd.close()
-    assert started.metrics()["deferred_requests"] == 0
+    wait_for(lambda: started.metrics()["deferred_requests"] == 0, "nothing is left deferred")
 
 
 def test_greedy_connection_starves_nobody(start):

@@ -65,7 +65,8 @@ def seeds():
     yield "run-20-then-wrong-direction", DEMO, MAX_64K, submits(20) + frame(SUBMIT_ACK, b"1234567")
 
     # Hostile lengths, alone and behind legal frames.
-    for length in (0, 1, 3, 4, 5, 12, 65, 0x01000014, 0x0d000000, 0x7fffffff, 0x80000000, 0xffffffff):
+    for length in (0, 1, 3, 4, 5, 12, 65, 0x01000014, 0x0d000000, 0x7fffffff, 0x80000000,
+                   0xffffffff):
         yield f"length-{length:08x}", SPEC, MAX_64, ok + header(length, b"\x02" + bytes(20))
     yield "six-byte-killer", SPEC, MAX_64K, header(6, b"\x02\x01")
     yield "length-little-endian", SPEC, MAX_16M, struct.pack("<I", 13) + frame(SUBMIT)[4:]
