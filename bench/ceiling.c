@@ -7,7 +7,7 @@
  * For every REQUEST_SIZE bytes received it sends 14 constant bytes: the right number of acks with
  * the wrong content, by the fewest system calls that answer at once.  No server that reads what it
  * is sent can be cheaper, so what ackd costs above it is the price of ackd's own work.  Its client
- * must not look either (ackload --verify off). */
+ * must not look either (ackload --dialect none). */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

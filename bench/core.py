@@ -96,8 +96,8 @@ def load(args, server, depth):
         before = server.cpu_ns()
         subprocess.run([f"{args.build}/src/load/ackload", "run", "--quiet",
                         f"--connect={server.address}", "-c", str(CONNECTIONS), "-d", str(depth),
-                        "-t", "1", f"--cpu={args.client_cpu}", f"--time={args.slice}s",
-                        f"--size={PAYLOAD_SIZE}", "--verify=off", f"--json={result.name}"],
+                        "-t", "1", f"--cpu={args.client_cpu}", f"--time={args.slice * 1000:.0f}ms",
+                        f"--size={PAYLOAD_SIZE}", "--dialect=none", f"--json={result.name}"],
                        check=True)
         used = server.cpu_ns() - before
         report = json.load(result)

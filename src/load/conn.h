@@ -35,8 +35,9 @@ struct bad_ack {
 
 struct lane {
     int epoll_fd;
-    bool sending; /* false: only frames that were begun are completed */
-    bool closing; /* all is settled: a peer that closes is expected */
+    bool sending;  /* false: only frames that were begun are completed */
+    bool closing;  /* all is settled: a peer that closes is expected */
+    bool counting; /* acks are counted, not looked at */
     uint64_t window;
     const struct schedule *schedule; /* NULL in a closed loop */
     struct train train;

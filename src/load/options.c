@@ -154,8 +154,10 @@ static int read_dialect(struct parse *parse, const char *value, struct ackd_erro
         parse->options.dialect = DIALECT_RULE_SPEC;
     else if (strcmp(value, "demo") == 0)
         parse->options.dialect = DIALECT_RULE_DEMO;
+    else if (strcmp(value, "none") == 0)
+        parse->options.dialect = DIALECT_RULE_NONE;
     else
-        return error_raise(error, -EINVAL, "--dialect '%s': give any, spec or demo", value);
+        return error_raise(error, -EINVAL, "--dialect '%s': give any, spec, demo or none", value);
     return 0;
 }
 
@@ -448,7 +450,8 @@ const char *options_help_run(void)
            "      --connect ADDR       ADDR:PORT, [IPV6]:PORT, NAME:PORT or unix:PATH\n"
            "                           (" ADDRESS_DEFAULT ")\n"
            "      --dialect D          acks to accept: spec (0x82), demo (0x81), or any: that of\n"
-           "                           each connection's first ack (any)\n"
+           "                           each connection's first ack; none: acks are counted\n"
+           "                           by their size and not looked at (any)\n"
            "how much\n"
            "  -c, --connections N      connections (100)\n"
            "  -d, --depth N|max        messages in flight on each connection; max: write until\n"

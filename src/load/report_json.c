@@ -22,6 +22,7 @@ static json_t *make_plan(const struct options *options, const struct plan *plan)
         [DIALECT_RULE_ANY] = "any",
         [DIALECT_RULE_SPEC] = "spec",
         [DIALECT_RULE_DEMO] = "demo",
+        [DIALECT_RULE_NONE] = "none",
     };
     char address[ADDRESS_TEXT_SIZE];
     json_t *const size =

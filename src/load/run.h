@@ -40,6 +40,7 @@ struct outcome {
     struct bad_ack first_bad; /* of all connections; its time is since the start */
     uint32_t disconnect_count;
     bool interrupted;
+    bool counted_only; /* acks were not looked at */
 
     double duration_s;  /* of sending */
     double rate;        /* acks per second while sending */

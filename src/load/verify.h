@@ -27,6 +27,7 @@ enum dialect_rule {
     DIALECT_RULE_ANY, /* the dialect of the connection's first ack */
     DIALECT_RULE_SPEC,
     DIALECT_RULE_DEMO,
+    DIALECT_RULE_NONE, /* acks are counted by their size, not looked at */
 };
 
 enum {

@@ -58,6 +58,7 @@ static int init_lane(struct worker *worker)
     struct lane *const lane = &worker->lane;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 
+    lane->counting = worker->common->dialect == DIALECT_RULE_NONE;
     lane->window = worker->common->window;
     lane->schedule = worker->common->open_loop ? &worker->common->schedule : NULL;
     lane->receive = allocate(LANE_HEADROOM_SIZE + LANE_RECEIVE_SIZE);
