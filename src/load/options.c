@@ -143,7 +143,7 @@ static int read_payload_size(struct parse *parse, const char *value, struct ackd
 
 static int read_seed(struct parse *parse, const char *value, struct ackd_error *error)
 {
-    return read_count("--seed", value, 0, UINT64_MAX, &parse->options.plan.seed, error);
+    return read_count("--seed", value, 0, INT64_MAX, &parse->options.plan.seed, error);
 }
 
 static int read_dialect(struct parse *parse, const char *value, struct ackd_error *error)

@@ -181,8 +181,9 @@ static json_t *make_result(const struct options *options, const struct plan *pla
 int report_json(const char *path, const struct options *options, const struct plan *plan,
                 const struct outcome *outcome, struct ackd_error *error)
 {
+    const bool on_stdout = strcmp(path, "-") == 0;
     json_t *const root = make_result(options, plan, outcome);
-    FILE *const to = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    FILE *const to = on_stdout ? stdout : fopen(path, "we");
     int status = 0;
 
     if (!root)
@@ -192,7 +193,7 @@ int report_json(const char *path, const struct options *options, const struct pl
     else if (json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) < 0 ||
              fputc('\n', to) == EOF || fflush(to) == EOF)
         status = error_raise(error, -EIO, "--json %s: cannot write", path);
-    if (to && to != stdout)
+    if (to && !on_stdout)
         fclose(to);
     json_decref(root);
     return status;

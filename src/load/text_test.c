@@ -12,7 +12,7 @@
 static void counts_have_thousands(void **state)
 {
     (void)state;
-    struct text text;
+    struct text text = {{0}};
     assert_string_equal(text_count(&text, 0), "0");
     assert_string_equal(text_count(&text, 999), "999");
     assert_string_equal(text_count(&text, 1000), "1,000");
@@ -23,7 +23,7 @@ static void counts_have_thousands(void **state)
 static void amounts_have_three_digits(void **state)
 {
     (void)state;
-    struct text text;
+    struct text text = {{0}};
     assert_string_equal(text_amount(&text, 0), "0");
     assert_string_equal(text_amount(&text, 9999), "9999");
     assert_string_equal(text_amount(&text, 12345), "12.3k");
@@ -36,7 +36,7 @@ static void amounts_have_three_digits(void **state)
 static void times_and_sizes_have_units(void **state)
 {
     (void)state;
-    struct text text;
+    struct text text = {{0}};
     assert_string_equal(text_time(&text, 999), "999 ns");
     assert_string_equal(text_time(&text, 1234), "1.23 us");
     assert_string_equal(text_time(&text, 999600), "1.00 ms");

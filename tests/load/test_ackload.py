@@ -453,6 +453,26 @@ def test_the_json_goes_to_a_file(tmp_path):
     assert sum(one["acked"] for one in result["intervals"]) <= result["ledger"]["ok"]
 
 
+def all_keys(value):
+    """The keys of all objects in a JSON value."""
+    if isinstance(value, list):
+        return {key for one in value for key in all_keys(one)}
+    if isinstance(value, dict):
+        return set(value) | {key for one in value.values() for key in all_keys(one)}
+    return set()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--rate", "100"]])
+def test_every_key_of_the_json_is_documented(arguments):
+    def refuse(connection, number, message_id):
+        return ack(message_id, result=1)
+
+    with FaultyServer(refuse) as server:
+        _, result = run(server, *arguments, seconds="150ms")
+    documented = set(re.findall(r"`(\w+)`", (ROOT / "docs/LOADTEST.md").read_text()))
+    assert all_keys(result) - documented == set()
+
+
 def test_a_json_file_that_cannot_be_written():
     with FaultyServer() as server:
         done = ackload("run", "--connect", server.address, "-c", "2", "--time", "50ms", "--json",

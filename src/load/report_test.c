@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report_test - what a person reads: opening, live line, table */
+#include "load/report.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+struct bench {
+    struct options options;
+    struct plan plan;
+    struct outcome outcome;
+    FILE *to;
+    char *text;
+    size_t size;
+};
+
+static int setup(void **state)
+{
+    struct bench *const bench = calloc(1, sizeof *bench);
+    assert_non_null(bench);
+    bench->options = (struct options){
+        .connection_count = 100,
+        .thread_count = 1,
+        .window = 16,
+        .duration_ns = 10 * NS_PER_S,
+        .plan = {.seed = 7, .payload_size = 22},
+    };
+    assert_int_equal(address_parse("[::1]:8888", false, &bench->options.address, NULL), 0);
+    assert_int_equal(plan_init(&bench->plan, &bench->options.plan, NULL), 0);
+    bench->to = open_memstream(&bench->text, &bench->size);
+    assert_non_null(bench->to);
+    *state = bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *const bench = *state;
+    fclose(bench->to);
+    free(bench->text);
+    plan_deinit(&bench->plan);
+    free(bench);
+    return 0;
+}
+
+static void check_text(struct bench *bench, const char *words)
+{
+    fflush(bench->to);
+    if (!strstr(bench->text, words))
+        fail_msg("expected '%s' in:\n%s", words, bench->text);
+}
+
+static void the_opening_says_what_will_happen(void **state)
+{
+    struct bench *const bench = *state;
+    report_opening(bench->to, &bench->options, &bench->plan);
+    check_text(bench, "ackload: [::1]:8888 for 10.0 s: 100 connections x 16 in flight, frames of "
+                      "35.0 bytes, 1 thread\n");
+    bench->options.depth_max = true;
+    bench->options.window = 65536;
+    report_opening(bench->to, &bench->options, &bench->plan);
+    check_text(bench, "written until full (at most 65,536 in flight on each)");
+    bench->options.rate = 50000;
+    report_opening(bench->to, &bench->options, &bench->plan);
+    check_text(bench, "50.0k messages/s over 100 connections, evenly spaced");
+}
+
+static void the_live_line_is_rewritten_on_a_terminal(void **state)
+{
+    struct bench *const bench = *state;
+    const struct interval interval = {
+        .at_s = 5,
+        .acked = 1840000,
+        .rate = 1.84e6,
+        .in_flight = 1600,
+        .p50_ns = 812000,
+        .p99_ns = 2310000,
+    };
+    struct live live = {.to = bench->to, .terminal = true};
+    live_show(&live, &interval, 10 * NS_PER_S);
+    check_text(bench, "\r\033[K  5.0s [############------------]   1.84M acks/s  in flight 1,600 "
+                      "    p50 812 us   p99 2.31 ms ");
+    assert_null(strchr(bench->text, '\n'));
+    assert_null(strstr(bench->text, "ERRORS"));
+    live_clear(&live);
+    assert_false(live.shown);
+}
+
+static void the_live_line_is_a_line_elsewhere(void **state)
+{
+    struct bench *const bench = *state;
+    const struct interval interval = {.at_s = 11, .in_flight = 3, .error = 1234};
+    struct live live;
+    live_init(&live, bench->to);
+    live_show(&live, &interval, 10 * NS_PER_S);
+    live_clear(&live);
+    check_text(bench, "waiting for the last acks  ERRORS 1,234\n");
+    assert_null(strstr(bench->text, "p50"));
+    assert_null(strchr(bench->text, '\r'));
+}
+
+static void the_table_closes_with_the_verdict(void **state)
+{
+    struct bench *const bench = *state;
+    struct outcome *const outcome = &bench->outcome;
+    outcome->ledger = (struct ledger){.sent = 1000, .ok = 1000};
+    outcome->traffic = (struct traffic){35000, 14000, 100, 50};
+    outcome->duration_s = 2;
+    outcome->rate = 500;
+    outcome->busy = 0.97;
+    outcome->latency.count = 1000;
+    outcome->latency.sum_ns = 1000000;
+    outcome->latency.max_ns = 1000;
+    outcome->latency.bucket[latency_index(1000)] = 1000;
+    report_result(bench->to, &bench->options, &bench->plan, outcome);
+    check_text(bench, "messages    1,000 sent = 1,000 ok + 0 failed + 0 lost + 0 cut off\n");
+    check_text(bench, "rate        500 acks/s over 2.00 s; out 17.5 kB/s, in 7.00 kB/s\n");
+    check_text(bench, "10.0 messages per write, 20.0 acks per read\n");
+    check_text(bench, "the server may be faster than this");
+    check_text(bench, "stream      seed 7, hash ");
+    check_text(bench, "\nOK: every message was acked once, in order, with result 0.\n");
+}
+
+static void what_went_wrong_is_shown(void **state)
+{
+    struct bench *const bench = *state;
+    struct outcome *const outcome = &bench->outcome;
+    outcome->ledger = (struct ledger){.sent = 5, .lost = 2, .cut = 3, .malformed = 1};
+    outcome->disconnect_count = 1;
+    outcome->interrupted = true;
+    outcome->first_bad = (struct bad_ack){
+        .verdict = VERIFY_MALFORMED,
+        .time_ns = 1500000,
+        .connection_index = 42,
+        .expected_id = id_of(5),
+        .bytes = "\0\0\0\x0e\x81"
+                 "00000005",
+    };
+    report_result(bench->to, &bench->options, &bench->plan, outcome);
+    check_text(bench, "5 sent = 0 ok + 0 failed + 2 lost + 3 cut off\n");
+    check_text(bench, "0 duplicate, 0 unknown, 0 out of order, 1 malformed\n");
+    check_text(bench, "1 connection ended before the run did\n");
+    check_text(bench, "malformed, after 1.50 ms on connection 42: 0000000e81303030303030303500, "
+                      "expected id 00000005 (a SUBMIT_ACK of the demo dialect)\n");
+    check_text(bench, "latency     nothing was acked\n");
+    check_text(bench, "\nFAILED: not every message was acked once, in order, with result 0 (ended "
+                      "early).\n");
+}
+
+static void an_open_loop_shows_both_clocks(void **state)
+{
+    struct bench *const bench = *state;
+    bench->options.rate = 1000;
+    bench->outcome.ledger = (struct ledger){.sent = 990, .ok = 990};
+    bench->outcome.scheduled = 1000;
+    bench->outcome.latency.count = 1;
+    report_result(bench->to, &bench->options, &bench->plan, &bench->outcome);
+    check_text(bench, "1,000 messages were due, 99.00 % of them sent");
+    check_text(bench, "due to ack");
+    check_text(bench, "written late");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_opening_says_what_will_happen, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_live_line_is_rewritten_on_a_terminal, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_live_line_is_a_line_elsewhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_table_closes_with_the_verdict, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_went_wrong_is_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_open_loop_shows_both_clocks, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
