@@ -71,6 +71,17 @@ def test_frame_timeout_spares_whole_frames(start):
         client.round_trip()
 
 
+def test_frame_timeout_spares_who_is_not_read(start):
+    """While the server itself does not read a connection, the end of a frame cannot arrive."""
+    started = start("--handler=delay:800ms", "--window=1", "--frame-timeout=300ms", "--workers=1")
+    last = wire.submit(6, b"in two pieces")
+    with started.connect() as client:
+        client.send(wire.submits(5) + last[:9])
+        wait_for(lambda: started.metrics()["deferred_requests"] == 5, "the window is full")
+        client.send(last[9:])
+        client.expect_acks(6)
+
+
 def test_idle_timeout(start):
     started = start("--workers=1", "--idle-timeout=400ms")
     with Canary(started), started.moves({closed("idle_timeout"): 2}):

@@ -141,6 +141,19 @@ def test_deferred_acks_are_waited_for(start):
     assert started.wait() == 0
 
 
+def test_drain_reads_on_behind_a_full_window(start):
+    """What had arrived is acked though the server was not reading when the signal came."""
+    started = start("--handler=delay:20ms", "--window=8", "--workers=1")
+    with started.connect(send_buffer=1 << 20) as client:
+        client.send(wire.submits(20_000, b"w" * 22))
+        client.expect_acks(100)
+        started.signal(signal.SIGTERM)
+        got = client.expect_end()
+        assert got == wire.acks(len(got) // wire.ACK_SIZE, first=101)
+    assert started.wait() == 0
+    assert re.search(rf"\backs={100 + len(got) // wire.ACK_SIZE}\b", started.log())
+
+
 def test_nobody_is_let_in_while_draining(start):
     started = start("--handler=delay:1s")
     with started.connect() as client:
@@ -252,6 +265,15 @@ def test_stop_and_continue(start):
         client.send(wire.submits(10, first=100))
         started.signal(signal.SIGCONT)
         client.expect_acks(10, first=100)
+
+
+def test_unix_socket_is_removed_at_the_end(start, tmp_path):
+    path = tmp_path / "ackd.sock"
+    started = start(listen=(str(path),))
+    assert path.is_socket()
+    started.signal(signal.SIGTERM)
+    assert started.wait() == 0
+    assert not path.exists()
 
 
 def test_unix_socket_survives_a_crash(start, tmp_path):

@@ -48,6 +48,7 @@ REFUSED = [
     (["--listen=unix:/" + "p" * 200], "--listen", "107"),
     (["--listen=127.0.0.1:0,dialect=latin"], "--listen", "demo"),
     (["--listen=127.0.0.1:0,colour=red"], "--listen", "dialect"),
+    (["--listen=127.0.0.1:0"] * 17, "--listen", "16"),
     (["--metrics-listen=x"], "--metrics-listen", "off"),
     (["--metrics-listen=127.0.0.1:99999"], "--metrics-listen", "65535"),
     (["--metrics-prefix=9lives"], "--metrics-prefix", "letter"),
@@ -173,6 +174,16 @@ def test_config_is_the_command_line(start, tmp_path):
     assert 'worker_connections{worker="1"}' in metrics
     for line in started.log().splitlines():
         json.loads(line)
+
+
+@pytest.mark.parametrize("text", (
+    "max-frame = 100\r\nwindow = 5\r\n", "window = 5 # behind a value\n", "", "\n\n#\n",
+    "listen=127.0.0.1:0", "  handler   =   discard  \n"), ids=repr)
+def test_config_taken(run, tmp_path, text):
+    config = tmp_path / "ackd.conf"
+    config.write_text(text, newline="")
+    finished = run(f"--config={config}", "--check-config")
+    assert finished.returncode == 0, finished.stderr
 
 
 def test_command_line_wins(start, tmp_path):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import wire
-from client import Canary, wait_for
+from client import DEADLINE, Canary, wait_for
 from wire import CONN
 
 
@@ -62,6 +62,29 @@ def test_append_goes_on_where_it_was(start, tmp_path):
             client.round_trip(b"again")
         started.close()
     assert path.read_bytes() == record(b"again") * 3
+
+
+def test_append_refuses_a_file_that_is_in_use_or_torn(start, program, tmp_path):
+    """Two writers, or a record behind half a one, would make the file unreadable."""
+    path = tmp_path / "records"
+
+    def refused():
+        finished = subprocess.run(
+            [program, "--listen=127.0.0.1:0", "--metrics-listen=off", f"--handler=append:{path}"],
+            capture_output=True, text=True, timeout=DEADLINE)
+        assert finished.returncode == 71
+        assert str(path) in finished.stderr and "--handler" in finished.stderr
+        return finished.stderr
+
+    started = start(f"--handler=append:{path}")
+    assert "another server" in refused()
+    with started.connect() as client:
+        client.round_trip(b"whole")
+    started.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole + record(b"torn")[:-1])
+    assert str(len(whole)) in refused(), "it says where to cut"
+    assert path.read_bytes() == whole + record(b"torn")[:-1]
 
 
 def test_append_keeps_the_order_of_each_connection(start, tmp_path):
