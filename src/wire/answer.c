@@ -207,7 +207,7 @@ struct answer answer_requests(struct bytes input, uint32_t frame_size_max, enum 
 
     do {
         take_submits(&walk, frame_size_max);
-    } while (take_any(&walk, frame_size_max, dialect, &stop));
+    } while (walk.at != walk.end && take_any(&walk, frame_size_max, dialect, &stop));
 
     return (struct answer){
         .taken_size = (size_t)(walk.at - input.data),
