@@ -14,11 +14,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "load/command.h"
 #include "load/report.h"
 
-enum {
-    EXIT_USAGE = 64,
-    EXIT_NO_CONNECTION = 69,
+/* Beside `run`. */
+static const struct subcommand commands[] = {
+    {NULL, NULL, NULL},
 };
 
 #define LAST_INTERVAL_MIN_NS (100 * NS_PER_MS)
@@ -128,14 +129,25 @@ static int plan_and_run(const struct options *options)
     return exit_code;
 }
 
+static void print_help(FILE *to)
+{
+    fputs(options_help(), to);
+    for (const struct subcommand *command = commands; command->name; command++)
+        fprintf(to, "  ackload %-10s %s\n", command->name, command->help);
+}
+
 int main(int argc, char **argv)
 {
     struct ackd_error error;
     struct options options;
 
     if (argc == 1) {
-        fputs(options_help(), stderr);
+        print_help(stderr);
         return EXIT_USAGE;
+    }
+    for (const struct subcommand *command = commands; command->name; command++) {
+        if (strcmp(argv[1], command->name) == 0)
+            return command->run(argc - 1, argv + 1);
     }
     const int status = options_parse(argc, argv, &options, &error);
     if (status < 0)
@@ -143,7 +155,7 @@ int main(int argc, char **argv)
 
     switch (options.action) {
     case OPTIONS_HELP:
-        fputs(options_help(), stdout);
+        print_help(stdout);
         return 0;
     case OPTIONS_HELP_RUN:
         fputs(options_help_run(), stdout);
