@@ -43,7 +43,7 @@ PROGRAMS = ('src/ackd/', 'src/load/', 'tests/', 'bench/', 'examples/')
 BANS = (
     Ban('atoi atol atoll atof strtol strtoul strtoll strtoull',
         'units_parse_...() of base/units.h, which refuses what is no number',
-        ('src/base/units.c',)),
+        ('src/base/units.c', 'bench/', 'tests/')),
     Ban('sprintf vsprintf', 'snprintf(), with the size'),
     Ban('strcpy strcat stpcpy strncpy strncat gets', 'memcpy() or snprintf(), with a checked size'),
     Ban('usleep sleep', 'a timer of the engine, or clock_nanosleep() in a program'),
