@@ -34,6 +34,8 @@ TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'server', 'load')
 
 # ... or is here, with the place where it is tested.
 TESTED_ELSEWHERE = {
+    'src/engine/engine_sim.c': 'the engine of tests: they all run on it',
+    'src/load/main.c': 'tests/load runs the program',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
 }
 
