@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/units.h"
+
 enum {
     RECEIVE_SIZE = 256 * 1024,
     ACK_SIZE = 14,
@@ -107,9 +109,10 @@ static void serve(int epoll_fd, int fd, uint32_t request_size)
 int main(int argc, char **argv)
 {
     struct epoll_event events[EVENT_COUNT_MAX];
-    const unsigned long request_size = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+    uint64_t request_size = 0;
 
-    if (request_size < REQUEST_SIZE_MIN || request_size > RECEIVE_SIZE) {
+    if (argc != 2 || !units_parse_count(argv[1], &request_size) ||
+        request_size < REQUEST_SIZE_MIN || request_size > RECEIVE_SIZE) {
         fprintf(stderr, "usage: ceiling REQUEST_SIZE (13 to %d bytes)\n", RECEIVE_SIZE);
         return 64;
     }

@@ -3,7 +3,7 @@
  * ackd - the server as a program
  *
  *      options -> handler -> server (sockets open) -> admin -> workers -> wait for a signal
- *      SIGTERM, SIGINT: drain; again: stop.  Exit codes: EXIT_... below.
+ *      SIGTERM, SIGINT, SIGHUP: drain; again: stop.  Exit codes: EXIT_... below.
  *
  * It uses the library as any other program can: by its public headers. */
 #include <ackd/admin.h>
@@ -67,6 +67,7 @@ static int take_signals(struct program *program)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP); /* the terminal has gone */
     sigprocmask(SIG_BLOCK, &set, NULL);
     program->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return program->signal_fd < 0 ? -errno : 0;

@@ -187,6 +187,7 @@ static int set(struct options *options, const struct option_info *info, const ch
         break;
     case KIND_TEXT:
     case KIND_CONFIG:
+        status = value[0] == '\0' ? -EINVAL : 0;
         *(const char **)member_of(options, info) = value;
         break;
     case KIND_COUNT:
@@ -291,7 +292,8 @@ static int parse_file(struct options *options, const char *path, struct ackd_err
 
     options->config_text = read_text(path);
     if (!options->config_text)
-        return error_raise(error, -EINVAL, "--config=%.128s: %s", path, strerror(errno));
+        return error_raise(error, -EINVAL, "--config=%.128s: %s", path,
+                           errno == EILSEQ ? "is no text" : strerror(errno));
 
     char *rest = options->config_text;
     while (rest) {
@@ -460,9 +462,10 @@ void options_print_help(FILE *to)
           "    ackd                                        listens on port 8888\n"
           "    ackd --listen 127.0.0.1:9000 --workers 2    one address, two threads\n"
           "    curl http://127.0.0.1:8889/metrics          what it is doing\n\n"
-          "SIGTERM and SIGINT drain: every complete request is acked, then ackd exits with 0,\n"
-          "or with 3 if acks had to be dropped. A second signal ends at once. Other exit codes:\n"
-          "78 for options that are not legal, 71 when the system refused something.\n\n"
+          "SIGTERM, SIGINT and SIGHUP drain: every complete request is acked, then ackd\n"
+          "exits with 0, or with 3 if acks had to be dropped. A second signal ends at once.\n"
+          "Other exit codes: 78 for options that are not legal, 71 when the system refused\n"
+          "something.\n\n"
           "Options:\n",
           to);
     for (int i = 0; i < OPTION_COUNT; i++) {

@@ -157,7 +157,8 @@ static int read_dialect(struct parse *parse, const char *value, struct ackd_erro
     else if (strcmp(value, "none") == 0)
         parse->options.dialect = DIALECT_RULE_NONE;
     else
-        return error_raise(error, -EINVAL, "--dialect '%s': give any, spec, demo or none", value);
+        return error_raise(error, -EINVAL, "--dialect '%s': give any, spec or demo, or none",
+                           value);
     return 0;
 }
 

@@ -303,7 +303,6 @@ static void take_requests(struct worker *worker, struct session *session, struct
     struct ackd_batch *const batch = &intake.batch;
     if (batch->acks) {
         counter_add(&counters->submits_received, batch->submit_count);
-        counter_add(&counters->packets_submit, batch->submit_count);
         if (batch->conn_count > 0)
             counter_add(&counters->packets_conn, batch->conn_count);
         histogram_add(&counters->batch_frames, counters_batch_bounds, BATCH_BOUND_COUNT,
@@ -425,6 +424,8 @@ static void update_pause(struct worker *worker, struct session *session)
     const uint64_t memory = counter_read(&counters->deferred_bytes);
     const bool was_paused = session->pause != 0;
 
+    if (!was_paused && session_owes_nothing(session))
+        return;
     mark_pause(session, PAUSE_ACK_BACKLOG, session->queued_size >= ACK_HIGH_SIZE,
                session->queued_size <= ACK_LOW_SIZE, &counters->paused_ack_backlog);
     mark_pause(session, PAUSE_WINDOW,

@@ -738,6 +738,34 @@ static void a_drain_waits_for_the_handler_until_its_timeout(void **state)
     teardown(&rig);
 }
 
+static void a_drain_without_descriptors_still_serves_who_has_connected(void **state)
+{
+    uint8_t stream[256];
+    const size_t size = put_submits(stream, 1, 3, 4);
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    const sim_conn served = join(&rig);
+    const sim_conn waiting = sim_connect(rig.engine, rig.listener);
+    sim_write(rig.engine, waiting, stream, size);
+    sim_fail_accepts(rig.engine, 2, -EMFILE);
+    worker_command(rig.worker, WORKER_DRAIN);
+    turn(&rig, 3);
+    assert_int_equal(counter_read(&rig.worker->counters.accept_emfile), 2);
+    assert_false(rig.worker->finished);
+
+    /* A connection ends, and its descriptor serves the one that waits. */
+    sim_finish(rig.engine, served);
+    turn(&rig, 5);
+    assert_int_equal(check_acks(&rig, waiting, 1), 3);
+    sim_finish(rig.engine, waiting);
+    turn(&rig, 3);
+    assert_true(rig.worker->finished);
+    assert_int_equal(rig.worker->listener_count, 0);
+    teardown(&rig);
+}
+
 /* --- accepting --- */
 
 static void a_failed_accept_pauses_and_comes_back(void **state)
@@ -797,6 +825,7 @@ int main(void)
         cmocka_unit_test(a_half_closed_peer_gets_its_deferred_acks),
         cmocka_unit_test(a_drain_acks_what_has_arrived_and_discards_the_rest),
         cmocka_unit_test(a_drain_waits_for_the_handler_until_its_timeout),
+        cmocka_unit_test(a_drain_without_descriptors_still_serves_who_has_connected),
         cmocka_unit_test(a_failed_accept_pauses_and_comes_back),
         cmocka_unit_test(an_aborted_connection_does_not_pause),
     };

@@ -64,7 +64,7 @@ void worker_conn_gone(struct worker *worker)
     atomic_fetch_sub(&worker->shared->conn_count, 1);
 
     /* A descriptor has become free: who waits need not wait out the pause. */
-    if (worker->obeyed == WORKER_RUN && accept_is_paused(worker))
+    if (accept_is_paused(worker))
         worker->accept_again_ms = worker_now_ms(worker);
 }
 
@@ -227,9 +227,9 @@ void worker_log_conn(struct worker *worker, enum ackd_log_level level, const cha
         {"worker", NULL, worker->index},
         {"conn", NULL, session->slot},
         {"peer", peer, 0},
-        {"reason", session->reason == CLOSE_NONE ? "none" : close_reason_word(session->reason), 0},
+        {"reason", session->reason == CLOSE_NONE ? "" : close_reason_word(session->reason), 0},
     };
-    log->on_line(log->self, level, event, fields, sizeof fields / sizeof fields[0]);
+    log->on_line(log->self, level, event, fields, session->reason == CLOSE_NONE ? 3 : 4);
 }
 
 static void log_dropped_lines(struct worker *worker)
@@ -258,15 +258,25 @@ static void close_listeners(struct worker *worker)
     worker->listener_count = 0;
 }
 
+/* Accepts what waits, then closes the listeners; or tries again later, when descriptors or memory
+ * ran out on the way: who has connected is served. */
+static void drain_listeners(struct worker *worker)
+{
+    worker->accept_pause_ms = 0;
+    start_accept(worker);
+    for (uint32_t i = 0; i < worker->listener_count; i++)
+        engine_listen_drain(worker->engine, &worker->listeners[i].engine);
+    if (worker->accept_pause_ms == 0)
+        close_listeners(worker);
+}
+
 static void drain(struct worker *worker)
 {
     struct session *session;
     uint32_t slot = 0;
 
     worker->drain_since_ms = worker_now_ms(worker);
-    for (uint32_t i = 0; i < worker->listener_count; i++)
-        engine_listen_drain(worker->engine, &worker->listeners[i].engine);
-    close_listeners(worker);
+    drain_listeners(worker);
     while ((session = session_table_next(&worker->table, &slot)))
         session_drain(worker, session);
 }
@@ -326,8 +336,12 @@ static void keep_house(struct worker *worker)
 {
     const uint32_t now_ms = worker_now_ms(worker);
 
-    if (accept_is_paused(worker) && !time_before_ms(now_ms, worker->accept_again_ms))
-        start_accept(worker);
+    if (accept_is_paused(worker) && !time_before_ms(now_ms, worker->accept_again_ms)) {
+        if (worker->obeyed == WORKER_DRAIN)
+            drain_listeners(worker);
+        else
+            start_accept(worker);
+    }
     if (now_ms - worker->housekeeping_ms < HOUSEKEEPING_MS)
         return;
     worker->housekeeping_ms = now_ms;
@@ -372,9 +386,12 @@ void worker_turn(struct worker *worker)
         session_timer_expired(worker, session_of_timer(entry));
     keep_house(worker);
     obey(worker);
-    if (drain_has_timed_out(worker))
+    if (drain_has_timed_out(worker)) {
+        close_listeners(worker);
         abort_all(worker, CLOSE_drain_timeout);
-    worker->finished = worker->obeyed != WORKER_RUN && worker->table.open_count == 0;
+    }
+    worker->finished = worker->obeyed != WORKER_RUN && worker->table.open_count == 0 &&
+                       worker->listener_count == 0;
 }
 
 void worker_begin(struct worker *worker)

@@ -65,7 +65,6 @@ struct worker {
     struct worker_shared *shared;
     struct engine *engine;
     struct buffer_pool pool;
-    struct wheel wheel;
     struct session_table table;
     struct mailbox mailbox;
     struct worker_listener listeners[LISTEN_COUNT_MAX];
@@ -82,6 +81,7 @@ struct worker {
     bool finished;
     enum worker_command obeyed;
 
+    struct wheel wheel;
     _Atomic int command;
     pthread_t thread;
     bool started;

@@ -19,9 +19,11 @@ const struct counter_info *counters_info(size_t *ret_count)
     {COUNTER_KIND_COUNTER, family, labels, help, offsetof(struct counters, field)},
 #define GAUGE(field, family, labels, help)                                                         \
     {COUNTER_KIND_GAUGE, family, labels, help, offsetof(struct counters, field)},
+#define SAME(field, family, labels, help) COUNTER(field, family, labels, help)
 #include "stats/counters.def"
 #undef COUNTER
 #undef GAUGE
+#undef SAME
     };
 
     *ret_count = sizeof info / sizeof info[0];

@@ -22,9 +22,11 @@ struct counters {
     alignas(CACHE_LINE_SIZE)
 #define COUNTER(field, family, labels, help) counter field;
 #define GAUGE(field, family, labels, help)   counter field;
+#define SAME(field, family, labels, help)
 #include "stats/counters.def"
 #undef COUNTER
 #undef GAUGE
+#undef SAME
         counter closed[CLOSE_REASON_COUNT];
 
     /* The worker's own: exposed per worker, not summed. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """No descriptor left: accepting pauses without burning CPU, and resumes when one comes back."""
 import resource
+import signal
 import socket
 import time
 
@@ -54,6 +55,28 @@ def test_accept_pauses_and_resumes(start, workers):
             waiting.remove(client)
     with started.connect() as client:
         client.round_trip()
+
+
+def test_drain_serves_who_waits_for_a_descriptor(start):
+    """Connections that the kernel holds when SIGTERM comes are let in as others end, and acked."""
+    started = start("--workers=1")
+    started.metrics()
+    limit_descriptors(started, 3)
+    clients = [started.connect() for _ in range(10)]
+    for client in clients:
+        client.send(b"".join(wire.submit(number, b"held") for number in (1, 2, 3)))
+    wait_for(lambda: any(has_ack(client) for client in clients), "the first ones are served")
+    started.signal(signal.SIGTERM)
+    waiting = set(clients)
+    end = time.monotonic() + DEADLINE
+    while waiting:
+        assert time.monotonic() < end, f"{len(waiting)} connections were never let in"
+        for client in list(filter(has_ack, waiting)):
+            client.expect_acks(3)
+            client.expect_fin()
+            client.close()
+            waiting.remove(client)
+    assert started.wait() == 0
 
 
 def has_ack(client):
