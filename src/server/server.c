@@ -17,14 +17,15 @@ _Static_assert((int)ACKD_LISTEN_COUNT_MAX == (int)LISTEN_COUNT_MAX, "two names f
 /* --- listening --- */
 
 /* Gives one more socket for @listen to @worker: TCP sockets are one per worker, a unix socket is
- * shared (each worker holds a duplicate, so that each can close its own). */
+ * shared (each worker holds a duplicate, so that each can close its own; the first one removes the
+ * file). */
 static int listen_for_worker(struct worker *worker, struct server_listen *listen,
                              struct ackd_error *error)
 {
-    const bool is_unix = address_unix_path(&listen->address) != NULL;
+    const char *const file = address_unix_path(&listen->address);
     int fd;
 
-    if (is_unix && worker->index > 0) {
+    if (file && worker->index > 0) {
         const struct worker *const first = worker - worker->index;
         fd = dup(first->listeners[worker->listener_count].engine.fd);
         if (fd < 0)
@@ -35,7 +36,7 @@ static int listen_for_worker(struct worker *worker, struct server_listen *listen
         if (status < 0)
             return status;
     }
-    worker_listen(worker, fd, is_unix, listen->dialect);
+    worker_listen(worker, fd, file != NULL, listen->dialect, worker->index == 0 ? file : NULL);
     return 0;
 }
 
@@ -65,16 +66,6 @@ static int open_listens(struct ackd_server *server, const struct ackd_server_opt
         server->listen_count++;
     }
     return 0;
-}
-
-/* Removes the files of unix sockets; the sockets are closed. */
-static void unlink_sockets(const struct ackd_server *server)
-{
-    for (size_t i = 0; i < server->listen_count; i++) {
-        const char *const path = address_unix_path(&server->listens[i].address);
-        if (path)
-            unlink(path);
-    }
 }
 
 /* --- making and ending --- */
@@ -217,7 +208,6 @@ void ackd_server_free(struct ackd_server *server)
         server->config.handler.free(server->config.handler.self);
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_deinit(&server->workers[i]);
-    unlink_sockets(server);
     free(server->workers);
     if (server->finished_fd >= 0)
         close(server->finished_fd);
