@@ -3,6 +3,7 @@
  * server - the workers of one server (server.h, ackd/server.h) */
 #include "server/server.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -27,9 +28,9 @@ static int listen_for_worker(struct worker *worker, struct server_listen *listen
 
     if (file && worker->index > 0) {
         const struct worker *const first = worker - worker->index;
-        fd = dup(first->listeners[worker->listener_count].engine.fd);
+        fd = fcntl(first->listeners[worker->listener_count].engine.fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
-            return error_raise(error, -errno, "dup: %s", strerror(errno));
+            return error_raise(error, -errno, "duplicating a socket: %s", strerror(errno));
     } else {
         /* The first worker's socket chooses the port for all. */
         const int status = listener_open(&listen->address, &fd, &listen->address, error);
