@@ -81,6 +81,16 @@ static void on_workers_finished(void *context)
     (void)size; /* an eventfd takes its first 1 */
 }
 
+/* The handler of @options, which may be none but for what is to be freed. */
+static struct ackd_handler handler_of(const struct ackd_server_options *options)
+{
+    struct ackd_handler handler = options->handler;
+
+    if (!handler.on_batch)
+        handler.on_batch = handler_discard().on_batch;
+    return handler;
+}
+
 static struct worker_config config_of(const struct ackd_server_options *options)
 {
     return (struct worker_config){
@@ -92,7 +102,7 @@ static struct worker_config config_of(const struct ackd_server_options *options)
         .drain_timeout_ms = options->drain_timeout_ms,
         .linger_timeout_ms = options->linger_timeout_ms,
         .window_count = options->window_count,
-        .handler = options->handler.on_batch ? options->handler : handler_discard(),
+        .handler = handler_of(options),
         .log = options->log,
     };
 }
