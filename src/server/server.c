@@ -192,14 +192,24 @@ void ackd_server_stop(struct ackd_server *server)
     command_workers(server, WORKER_STOP);
 }
 
+/* The milliseconds until @end_ns, rounded up. */
+static int ms_until(uint64_t end_ns)
+{
+    const uint64_t now_ns = clock_monotonic_ns();
+    return now_ns < end_ns ? (int)((end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS) : 0;
+}
+
 int ackd_server_wait(struct ackd_server *server, int timeout_ms)
 {
     struct pollfd finished = {.fd = server->finished_fd, .events = POLLIN};
-    int count;
+    const bool is_endless = timeout_ms < 0;
+    const uint64_t end_ns =
+        is_endless ? 0 : clock_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    int count = poll(&finished, 1, timeout_ms);
 
-    do {
-        count = poll(&finished, 1, timeout_ms);
-    } while (count < 0 && errno == EINTR && timeout_ms < 0);
+    /* A signal does not shorten the wait. */
+    while (count < 0 && errno == EINTR)
+        count = poll(&finished, 1, is_endless ? -1 : ms_until(end_ns));
     return count == 1 ? 0 : -ETIMEDOUT;
 }
 
