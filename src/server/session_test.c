@@ -78,7 +78,7 @@ static void setup(struct rig *rig)
     assert_int_equal(worker_init(rig->worker, 0, engine_sim_new, &rig->config, &rig->shared, NULL),
                      0);
     rig->engine = rig->worker->engine;
-    worker_listen(rig->worker, -1, false, DIALECT_SPEC);
+    worker_listen(rig->worker, -1, false, DIALECT_SPEC, NULL);
     rig->listener = &rig->worker->listeners[0].engine;
     worker_begin(rig->worker);
 }
