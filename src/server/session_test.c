@@ -671,6 +671,30 @@ static void a_half_closed_peer_gets_its_deferred_acks(void **state)
     teardown(&rig);
 }
 
+static void the_idle_timeout_runs_from_the_last_ack(void **state)
+{
+    uint8_t stream[256];
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    rig.config.idle_timeout_ms = 1000;
+    rig.defer = true;
+    const sim_conn conn = join(&rig);
+    sim_write(rig.engine, conn, stream, put_submits(stream, 1, 3, 4));
+    turn(&rig, 2);
+    advance(&rig, 5000);
+    ackd_batch_complete(rig.held[0]);
+    rig.held_count = 0;
+    turn(&rig, 2);
+    advance(&rig, 900);
+    assert_false(sim_sees_finish(rig.engine, conn));
+    assert_int_equal(check_acks(&rig, conn, 1), 3);
+    advance(&rig, 200);
+    assert_true(sim_sees_finish(rig.engine, conn));
+    teardown(&rig);
+}
+
 /* --- drain --- */
 
 static void a_drain_acks_what_has_arrived_and_discards_the_rest(void **state)
@@ -823,6 +847,7 @@ int main(void)
         cmocka_unit_test(a_window_of_unanswered_requests_pauses_reading),
         cmocka_unit_test(a_peer_that_leaves_makes_its_batches_stale),
         cmocka_unit_test(a_half_closed_peer_gets_its_deferred_acks),
+        cmocka_unit_test(the_idle_timeout_runs_from_the_last_ack),
         cmocka_unit_test(a_drain_acks_what_has_arrived_and_discards_the_rest),
         cmocka_unit_test(a_drain_waits_for_the_handler_until_its_timeout),
         cmocka_unit_test(a_drain_without_descriptors_still_serves_who_has_connected),
