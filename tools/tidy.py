@@ -35,6 +35,9 @@ TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'server', 'load')
 # ... or is here, with the place where it is tested.
 TESTED_ELSEWHERE = {
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
+    'src/engine/engine_sim.c': 'a part of tests: src/server/session_test.c runs on it',
+    'src/server/intake.c': 'src/server/session_test.c cuts its streams at every byte',
+    'src/server/worker.c': 'src/server/session_test.c takes its turns, server_test.c its threads',
 }
 
 # What must not be called, what to write in its place, and where it is allowed all the same.
