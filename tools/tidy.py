@@ -37,6 +37,9 @@ TESTED_ELSEWHERE = {
     'src/engine/engine_sim.c': 'the engine of tests: they all run on it',
     'src/load/main.c': 'tests/load runs the program',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
+    'src/engine/engine_sim.c': 'a part of tests: src/server/session_test.c runs on it',
+    'src/server/intake.c': 'src/server/session_test.c cuts its streams at every byte',
+    'src/server/worker.c': 'src/server/session_test.c takes its turns, server_test.c its threads',
 }
 
 # What must not be called, what to write in its place, and where it is allowed all the same.

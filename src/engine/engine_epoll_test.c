@@ -782,6 +782,42 @@ static void nothing_but_closed_is_said_after_close(void **state)
     teardown(&rig);
 }
 
+static void close_the_other(struct peer *peer)
+{
+    engine_close(peer->rig->engine, &peer->rig->others[1]->socket, ENGINE_CLOSE_FIN);
+}
+
+/* One that could send its rest, and is closed by what comes to pass before it in the turn. */
+static void nothing_is_sent_after_close(void **state)
+{
+    struct rig rig;
+    struct peer first;
+    struct peer second;
+    static uint8_t bytes[65536];
+
+    (void)state;
+    setup(&rig);
+    join(&rig, &first);
+    join(&rig, &second);
+    size_t filled = fill(second.socket.fd);
+    struct buffer *const buffer = take_buffer(&rig, 1000);
+    assert_int_equal(engine_send(rig.engine, &second.socket, buffer), ENGINE_SENDING);
+    turn(&rig);
+    rig.others[1] = &second;
+    first.on_received = close_the_other;
+    test_write(first.fd, "x", 1); /* before the second one can go on: events come in order */
+    while (filled > 0)
+        filled -= test_read(second.fd, bytes, filled < sizeof bytes ? filled : sizeof bytes);
+    turn(&rig);
+    assert_int_equal(first.received_count, 1);
+    assert_int_equal(second.closed_count, 1);
+    assert_int_equal(second.sent_count, 0);
+    assert_int_equal(test_read(second.fd, bytes, 1), 0);
+    part(&first);
+    part(&second);
+    teardown(&rig);
+}
+
 /* Closes both connections of the rig, and takes on a new one in the same turn. */
 static void close_both_and_join(struct peer *peer)
 {
@@ -1111,6 +1147,7 @@ int main(void)
         cmocka_unit_test(a_reset_is_a_reset),
         cmocka_unit_test(a_close_between_turns_does_not_wait),
         cmocka_unit_test(nothing_but_closed_is_said_after_close),
+        cmocka_unit_test(nothing_is_sent_after_close),
         cmocka_unit_test(an_old_event_never_meets_a_new_connection),
         cmocka_unit_test(accepts_so_many_in_a_turn),
         cmocka_unit_test(a_pause_from_within_leaves_the_others_in_the_queue),

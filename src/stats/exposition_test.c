@@ -252,13 +252,16 @@ static void grows_from_small_pieces(void **state)
 /* Half a text must not be taken for a whole one: after a failure nothing is added. */
 static void a_failure_is_remembered(void **state)
 {
+    static char help[32 * 1024];
     struct exposition to = begin(EXPOSITION_OPENMETRICS, "p");
 
     (void)state;
+    memset(help, 'h', sizeof help - 1);
     exposition_family(&to, "f", EXPOSITION_GAUGE, "F.");
     to.failed = true;
     const size_t size = to.size;
     put_one_of_each(&to);
+    exposition_family(&to, "f", EXPOSITION_GAUGE, help); /* more than there is room for */
     exposition_end(&to);
     assert_int_equal(to.size, size);
     assert_true(to.failed);
