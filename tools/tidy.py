@@ -34,8 +34,8 @@ TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'server', 'load')
 
 # ... or is here, with the place where it is tested.
 TESTED_ELSEWHERE = {
-    'src/engine/engine_sim.c': 'the engine of tests: they all run on it',
     'src/load/main.c': 'tests/load runs the program',
+    'src/load/worker.c': 'src/load/run_test.c runs whole loads, tests/load the program',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
     'src/engine/engine_sim.c': 'a part of tests: src/server/session_test.c runs on it',
     'src/server/intake.c': 'src/server/session_test.c cuts its streams at every byte',
