@@ -283,8 +283,10 @@ static void the_file_is_closed_in_children(void **state)
 /* From here on files cannot grow past @size bytes, as on a full disk. */
 static void limit_files(size_t size)
 {
-    const struct rlimit limit = {.rlim_cur = size, .rlim_max = RLIM_INFINITY};
+    struct rlimit limit;
 
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = size < limit.rlim_max ? size : limit.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 

@@ -83,7 +83,7 @@ static void texts_that_are_refused(void **state)
 static void checking_opens_nothing(void **state)
 {
     char path[64] = "/tmp/ackd-handlers-XXXXXX";
-    char text[80];
+    char text[96];
     struct stat status;
 
     (void)state;
@@ -99,7 +99,7 @@ static void checking_opens_nothing(void **state)
 static void each_text_makes_its_handler(void **state)
 {
     char path[64] = "/tmp/ackd-handlers-XXXXXX";
-    char text[80];
+    char text[96];
     struct ackd_handler append;
     struct ackd_handler delay;
     struct ackd_handler discard;
