@@ -92,6 +92,16 @@ static void sample(struct run *run, const struct options *options, uint64_t now_
         live_show(live, interval, options->warmup_ns + options->duration_ns);
 }
 
+/* Not poll(): its milliseconds would let the looks at the server come late. */
+static void wait_for(struct pollfd *watched, nfds_t count, uint64_t wait_ns)
+{
+    const struct timespec wait = {
+        .tv_sec = (time_t)(wait_ns / NS_PER_S),
+        .tv_nsec = (long)(wait_ns % NS_PER_S),
+    };
+    ppoll(watched, count, &wait, NULL);
+}
+
 /* Watches the threads until all have ended: a sample each second, and the user's wish to stop. */
 static void watch(struct run *run, const struct options *options, int signal_fd, struct live *live,
                   FILE *hlog)
@@ -108,7 +118,7 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
         const uint64_t tick_ns = run_tick(run, now_ns);
         const uint64_t until_ns = tick_ns < next_ns ? tick_ns : next_ns;
         if (now_ns < until_ns) {
-            poll(watched, 2, (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
+            wait_for(watched, 2, until_ns - now_ns);
         } else if (now_ns >= next_ns) {
             sample(run, options, now_ns, live, hlog);
             next_ns += NS_PER_S;
