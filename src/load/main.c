@@ -14,12 +14,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "load/cmd_selftest.h"
 #include "load/command.h"
 #include "load/hlog.h"
 #include "load/report.h"
 
 /* Beside `run`. */
 static const struct subcommand commands[] = {
+    {"selftest", "what this client itself can do, against a server that only answers",
+     cmd_selftest},
     {NULL, NULL, NULL},
 };
 
