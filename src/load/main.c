@@ -19,6 +19,8 @@
 
 /* Beside `run`. */
 static const struct subcommand commands[] = {
+    {"verify-co", "stop the server by a timetable: are stalls measured as they were?",
+     cmd_verify_co},
     {NULL, NULL, NULL},
 };
 
