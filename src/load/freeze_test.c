@@ -131,7 +131,7 @@ static void spans_repeat(void **state)
     (void)state;
     struct freeze freezes[FREEZE_COUNT_MAX];
     assert_int_equal(timetable_list(timetable_find("half"), freezes), 6);
-    assert_int_equal(freezes[1].begin_ns, 1500 * MS);
+    assert_int_equal(freezes[1].begin_ns, 1450 * MS);
     assert_int_equal(freezes[1].end_ns, 2000 * MS);
     assert_int_equal(timetable_list(timetable_find("edge"), freezes), 3);
     assert_int_equal(freezes[0].begin_ns, 0);

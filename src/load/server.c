@@ -136,7 +136,7 @@ void server_stop(struct server *server)
     server->pid = 0;
 }
 
-uint64_t server_waited_ns(pid_t pid)
+uint64_t process_waited_ns(pid_t pid)
 {
     char path[SERVER_PATH_SIZE];
     const struct dirent *entry;

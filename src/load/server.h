@@ -28,6 +28,6 @@ void server_stop(struct server *server);
 
 /* For how long the threads of process @pid have waited for a CPU so far; 0 when the kernel does not
  * say. */
-uint64_t server_waited_ns(pid_t pid);
+uint64_t process_waited_ns(pid_t pid);
 
 #endif
