@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "load/command.h"
+#include "load/live.h"
 #include "load/report.h"
 
 /* Beside `run`. */
