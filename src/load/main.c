@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "load/command.h"
 #include "load/live.h"
+#include "load/prom.h"
 #include "load/report.h"
 
 /* Beside `run`. */
@@ -51,16 +52,25 @@ static bool take_signal(int signal_fd)
     return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
 }
 
+/* Who is told of each sample. */
+struct audience {
+    struct live live;
+    struct prom *prom; /* NULL without --prom */
+};
+
 static void sample(struct run *run, const struct options *options, uint64_t now_ns,
-                   struct live *live)
+                   struct audience *audience)
 {
     const struct interval *const interval = run_sample(run, now_ns);
     if (!options->quiet)
-        live_show(live, interval, options->duration_ns);
+        live_show(&audience->live, interval, options->duration_ns);
+    if (audience->prom)
+        prom_publish(audience->prom, run_latest(run), interval);
 }
 
 /* Watches the threads until all have ended: a sample each second, and the user's wish to stop. */
-static void watch(struct run *run, const struct options *options, int signal_fd, struct live *live)
+static void watch(struct run *run, const struct options *options, int signal_fd,
+                  struct audience *audience)
 {
     struct pollfd watched[] = {
         {.fd = run_done_fd(run), .events = POLLIN},
@@ -74,7 +84,7 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
         if (now_ns < next_ns) {
             poll(watched, 2, (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
         } else {
-            sample(run, options, now_ns, live);
+            sample(run, options, now_ns, audience);
             next_ns += NS_PER_S;
         }
         if (take_signal(signal_fd)) {
@@ -84,8 +94,8 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
     }
     /* What is left of a second, unless the last sample has just been taken. */
     if (clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
-        sample(run, options, clock_monotonic_ns(), live);
-    live_clear(live);
+        sample(run, options, clock_monotonic_ns(), audience);
+    live_clear(&audience->live);
 }
 
 /* Runs the plan.  Returns the exit status. */
@@ -96,18 +106,27 @@ static int run_load(const struct options *options, const struct plan *plan)
     FILE *const people = json_on_stdout ? stderr : stdout;
     struct ackd_error error;
     struct run *run;
-    struct live live;
+    struct audience audience = {0};
 
     if (!options->quiet)
         report_opening(people, options, plan);
-    if (run_open(&run, options, plan, &error) < 0)
+    if (options->prom_address &&
+        prom_start(&audience.prom, options->prom_address, options, &error) < 0)
+        return fail(EXIT_USAGE, &error);
+    if (audience.prom && !options->quiet)
+        fprintf(people, "ackload: metrics at http://%s/metrics\n", prom_address(audience.prom));
+    if (run_open(&run, options, plan, &error) < 0) {
+        prom_stop(audience.prom);
         return fail(EXIT_NO_CONNECTION, &error);
+    }
 
     const int signal_fd = open_signals();
-    live_init(&live, people);
+    live_init(&audience.live, people);
     if (run_start(run, &error) < 0)
         return fail(EXIT_NO_CONNECTION, &error);
-    watch(run, options, signal_fd, &live);
+    watch(run, options, signal_fd, &audience);
+
+    prom_stop(audience.prom);
 
     const struct outcome *const outcome = run_finish(run);
     int exit_code = (int)outcome_verdict(outcome);

@@ -175,6 +175,13 @@ static int read_json(struct parse *parse, const char *value, struct ackd_error *
     return 0;
 }
 
+static int read_prom(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    (void)error;
+    parse->options.prom_address = value;
+    return 0;
+}
+
 static int read_quiet(struct parse *parse, const char *value, struct ackd_error *error)
 {
     (void)value;
@@ -255,6 +262,7 @@ static const struct option_rule rules[] = {
     {"drain-timeout", 0, true, read_drain_timeout},
     {"cpu", 0, true, read_cpu},
     {"json", 0, true, read_json},
+    {"prom", 0, true, read_prom},
     {"quiet", 'q', false, read_quiet},
     {"help", 'h', false, read_help},
 };
@@ -473,6 +481,7 @@ const char *options_help_run(void)
            "result\n"
            "      --json FILE          write it as JSON (docs/LOADTEST.md); - is stdout, and what\n"
            "                           is for people then goes to stderr\n"
+           "      --prom ADDR          while it runs, answer GET /metrics there for Prometheus\n"
            "  -q, --quiet              print nothing but errors\n"
            "\n"
            "Exit status: 0 every message was acked once, in order, with result 0; 12 not so;\n"

@@ -37,7 +37,8 @@ struct options {
     uint64_t drain_ns;
     struct plan_options plan;
     enum dialect_rule dialect;
-    const char *json_path; /* NULL = none, "-" = stdout; borrowed from argv */
+    const char *json_path;    /* NULL = none, "-" = stdout; borrowed from argv */
+    const char *prom_address; /* NULL = none; borrowed too */
     bool quiet;
     uint32_t cpu_count; /* of --cpu; 0 = threads are not pinned */
     uint16_t cpus[CPU_SETSIZE];

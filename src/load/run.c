@@ -228,6 +228,11 @@ const struct interval *run_sample(struct run *run, uint64_t now_ns)
     return interval;
 }
 
+const struct sample *run_latest(const struct run *run)
+{
+    return &run->current;
+}
+
 static void merge_traffic(struct traffic *sum, const struct traffic *from)
 {
     sum->sent_size += from->sent_size;

@@ -88,6 +88,9 @@ void run_stop(struct run *run, enum worker_stop how);
  * next call).  @now_ns is clock_monotonic_ns(). */
 const struct interval *run_sample(struct run *run, uint64_t now_ns);
 
+/* What run_sample() saw last. */
+const struct sample *run_latest(const struct run *run);
+
 /* When the clock was started. */
 uint64_t run_start_ns(const struct run *run);
 

@@ -58,7 +58,7 @@ def regular(kinds, distance=FAULT_DISTANCE):
 
 
 def sparse(kinds, share, seed):
-    """A plan: about `share` of all frames get a fault, at random places that follow from the seed."""
+    """A plan: about `share` of all frames get a fault, at places that follow from the seed."""
     def plan(connection):
         dice = random.Random(seed * 1000 + connection)
         place = 0

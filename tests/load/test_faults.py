@@ -125,7 +125,10 @@ def test_one_fault_in_ten_thousand_messages(ackd, seed):
 
 
 def test_a_single_fault_among_all_messages(ackd):
-    with Proxy(ackd, lambda connection: iter([(20000, "lose")] if connection == 1 else [])) as proxy:
+    def plan(connection):
+        return iter([(20000, "lose")] if connection == 1 else [])
+
+    with Proxy(ackd, plan) as proxy:
         status, result = run(proxy, "-d", "1024")
     assert proxy.done == {"lose": 1}
     assert status == FAILED
