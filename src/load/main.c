@@ -113,8 +113,10 @@ static int run_load(const struct options *options, const struct plan *plan)
     if (options->prom_address &&
         prom_start(&audience.prom, options->prom_address, options, &error) < 0)
         return fail(EXIT_USAGE, &error);
-    if (audience.prom && !options->quiet)
+    if (audience.prom && !options->quiet) {
         fprintf(people, "ackload: metrics at http://%s/metrics\n", prom_address(audience.prom));
+        fflush(people);
+    }
     if (run_open(&run, options, plan, &error) < 0) {
         prom_stop(audience.prom);
         return fail(EXIT_NO_CONNECTION, &error);

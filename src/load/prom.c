@@ -246,8 +246,8 @@ static void write_interval(struct exposition *to, const struct interval *interva
     exposition_number(to, "", interval->rate);
     exposition_family(to, "interval_latency_seconds", EXPOSITION_GAUGE,
                       "Percentiles of the last second.");
-    exposition_number(to, "quantile=\"0.5\"", (double)interval->p50_ns / (double)NS_PER_S);
-    exposition_number(to, "quantile=\"0.99\"", (double)interval->p99_ns / (double)NS_PER_S);
+    exposition_number(to, "percentile=\"50\"", (double)interval->p50_ns / (double)NS_PER_S);
+    exposition_number(to, "percentile=\"99\"", (double)interval->p99_ns / (double)NS_PER_S);
 }
 
 void prom_publish(struct prom *prom, const struct sample *sample, const struct interval *interval)

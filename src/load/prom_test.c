@@ -109,7 +109,7 @@ static void values_are_those_of_the_last_sample(void **state)
     check_text(text, "ackload_latency_seconds_bucket{le=\"5e-05\"} 10\n");
     check_text(text, "ackload_latency_seconds_bucket{le=\"+Inf\"} 14\n");
     check_text(text, "ackload_acks_per_second 99.5\n");
-    check_text(text, "ackload_interval_latency_seconds{quantile=\"0.99\"} 0.0025");
+    check_text(text, "ackload_interval_latency_seconds{percentile=\"99\"} 0.0025");
 }
 
 static void other_requests_are_answered(void **state)
