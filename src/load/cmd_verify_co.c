@@ -25,6 +25,7 @@
 #include "base/units.h"
 #include "load/command.h"
 #include "load/freeze.h"
+#include "load/proc.h"
 #include "load/run.h"
 #include "load/server.h"
 #include "load/text.h"
@@ -88,6 +89,18 @@ enum trial_result {
     TRIAL_FALSE,
     TRIAL_VOID, /* the run says nothing: again */
 };
+
+/* For how long the threads of process @pid have waited for a CPU so far. */
+static uint64_t process_waited_ns(pid_t pid)
+{
+    struct proc_sample sample;
+    uint64_t sum_ns = 0;
+
+    proc_sample(pid, &sample);
+    for (uint32_t i = 0; i < sample.task_count; i++)
+        sum_ns += sample.tasks[i].waiting_ns;
+    return sum_ns;
+}
 
 static uint64_t allowed_ns(uint64_t expected_ns)
 {
@@ -159,7 +172,9 @@ static void watch(struct trial *trial)
     while (!run_is_done(trial->run)) {
         const bool left = trial->event_index < 2 * trial->freeze_count;
         const uint64_t event_ns = left ? start_ns + next_event_ns(trial) : UINT64_MAX;
-        wait_until(trial, event_ns < sample_ns ? event_ns : sample_ns);
+        const uint64_t tick_ns = run_tick(trial->run, clock_monotonic_ns());
+        const uint64_t other_ns = tick_ns < sample_ns ? tick_ns : sample_ns;
+        wait_until(trial, event_ns < other_ns ? event_ns : other_ns);
 
         const uint64_t now_ns = clock_monotonic_ns();
         if (now_ns >= event_ns)
@@ -234,6 +249,18 @@ static const char *result_name(enum trial_result result)
 
 #define TIME(value) text_time(&(struct text){{0}}, (value))
 
+/* Prints why a trial does not count, and what failed of the run's own checks. */
+static void print_void(const char *reason, const struct validity *validity)
+{
+    printf("%s\n", reason);
+    for (uint32_t i = 0; i < validity->check_count; i++) {
+        const struct validity_check *const check = &validity->checks[i];
+        if (!check->ok && check->fails_as != VALIDITY_VALID)
+            printf("        %s: %.4g, limit %.4g (%s)\n", check->name, check->value, check->limit,
+                   check->meaning);
+    }
+}
+
 static void print_trial(const struct trial *trial, const struct outcome *outcome,
                         enum trial_result result)
 {
@@ -257,7 +284,7 @@ static void print_trial(const struct trial *trial, const struct outcome *outcome
     }
     printf("  %s: ", result_name(result));
     if (reason)
-        printf("%s\n", reason);
+        print_void(reason, &outcome->validity);
     else if (!ledger_is_clean(&outcome->ledger))
         printf("%s\n", outcome_reason(outcome));
     else if (result == TRIAL_TRUE)

@@ -63,7 +63,7 @@ static void sample(struct run *run, const struct options *options, uint64_t now_
 {
     const struct interval *const interval = run_sample(run, now_ns);
     if (!options->quiet)
-        live_show(&audience->live, interval, options->duration_ns);
+        live_show(&audience->live, interval, options->warmup_ns + options->duration_ns);
     if (audience->prom)
         prom_publish(audience->prom, run_latest(run), interval);
 }
@@ -81,9 +81,11 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
 
     while (!run_is_done(run)) {
         const uint64_t now_ns = clock_monotonic_ns();
-        if (now_ns < next_ns) {
-            poll(watched, 2, (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
-        } else {
+        const uint64_t tick_ns = run_tick(run, now_ns);
+        const uint64_t until_ns = tick_ns < next_ns ? tick_ns : next_ns;
+        if (now_ns < until_ns) {
+            poll(watched, 2, (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
+        } else if (now_ns >= next_ns) {
             sample(run, options, now_ns, audience);
             next_ns += NS_PER_S;
         }

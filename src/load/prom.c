@@ -212,13 +212,27 @@ static void write_info(struct exposition *to, const struct options *options)
     exposition_number(to, "", options->rate);
 }
 
-static void write_sample(struct exposition *to, const struct sample *sample)
+static void write_times(struct exposition *to, const char *name, const char *help,
+                        const struct latency_sum *times)
 {
     uint64_t bucket[BOUND_COUNT + 1] = {0};
     size_t bound = 0;
 
+    for (size_t i = 0; i < LATENCY_BUCKET_COUNT; i++) {
+        while (bound < BOUND_COUNT && latency_upper_ns(i) > bounds_ns[bound])
+            bound++;
+        bucket[bound] += times->bucket[i];
+    }
+    exposition_family(to, name, EXPOSITION_HISTOGRAM, help);
+    exposition_histogram(to, bounds_ns, BOUND_COUNT, bucket, times->sum_ns, (double)NS_PER_S);
+}
+
+static void write_sample(struct exposition *to, const struct sample *sample)
+{
     exposition_family(to, "elapsed_seconds", EXPOSITION_GAUGE, "Since the run's start.");
     exposition_number(to, "", (double)sample->time_ns / (double)NS_PER_S);
+    exposition_family(to, "sent", EXPOSITION_COUNTER, "Messages that were written whole.");
+    exposition_count(to, "", sample->sent);
     exposition_family(to, "acks", EXPOSITION_COUNTER, "Messages that were acked.");
     exposition_count(to, "", sample->acked);
     exposition_family(to, "errors", EXPOSITION_COUNTER,
@@ -228,16 +242,14 @@ static void write_sample(struct exposition *to, const struct sample *sample)
     exposition_count(to, "", sample->in_flight);
     exposition_family(to, "connections", EXPOSITION_GAUGE, "Open connections.");
     exposition_count(to, "", sample->open);
+    write_times(to, "service_seconds", "From written to acked.", &sample->service);
+}
 
-    for (size_t i = 0; i < LATENCY_BUCKET_COUNT; i++) {
-        while (bound < BOUND_COUNT && latency_upper_ns(i) > bounds_ns[bound])
-            bound++;
-        bucket[bound] += sample->latency.bucket[i];
-    }
-    exposition_family(to, "latency_seconds", EXPOSITION_HISTOGRAM,
-                      "From due (open loop) or written (closed loop) to acked.");
-    exposition_histogram(to, bounds_ns, BOUND_COUNT, bucket, sample->latency.sum_ns,
-                         (double)NS_PER_S);
+/* What only an open loop knows: when messages were due. */
+static void write_due(struct exposition *to, const struct sample *sample)
+{
+    write_times(to, "response_seconds", "From due to acked.", &sample->response);
+    write_times(to, "lateness_seconds", "From due to written.", &sample->lateness);
 }
 
 static void write_interval(struct exposition *to, const struct interval *interval)
@@ -245,7 +257,7 @@ static void write_interval(struct exposition *to, const struct interval *interva
     exposition_family(to, "acks_per_second", EXPOSITION_GAUGE, "In the last second.");
     exposition_number(to, "", interval->rate);
     exposition_family(to, "interval_latency_seconds", EXPOSITION_GAUGE,
-                      "Percentiles of the last second.");
+                      "Percentiles of the last second: response in an open loop, else service.");
     exposition_number(to, "percentile=\"50\"", (double)interval->p50_ns / (double)NS_PER_S);
     exposition_number(to, "percentile=\"99\"", (double)interval->p99_ns / (double)NS_PER_S);
 }
@@ -256,6 +268,8 @@ void prom_publish(struct prom *prom, const struct sample *sample, const struct i
 
     write_info(&made, prom->options);
     write_sample(&made, sample);
+    if (prom->options->rate > 0)
+        write_due(&made, sample);
     write_interval(&made, interval);
     exposition_end(&made);
     if (made.failed) {

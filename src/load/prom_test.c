@@ -92,10 +92,10 @@ static void values_are_those_of_the_last_sample(void **state)
     assert_non_null(sample);
     check_text(ask(prom, "GET /metrics HTTP/1.1\r\n\r\n"), "\nackload_acks_total 0\n");
     *sample = (struct sample){.acked = 1234, .error = 5, .in_flight = 6, .open = 7};
-    sample->latency.bucket[latency_index(30000)] = 10;
-    sample->latency.bucket[latency_index(3000000)] = 4;
-    sample->latency.count = 14;
-    sample->latency.sum_ns = 12300000;
+    sample->response.bucket[latency_index(30000)] = 10;
+    sample->response.bucket[latency_index(3000000)] = 4;
+    sample->response.count = 14;
+    sample->response.sum_ns = 12300000;
     prom_publish(prom, sample, &(struct interval){.rate = 99.5, .p99_ns = 2500000});
     free(sample);
 
@@ -105,9 +105,9 @@ static void values_are_those_of_the_last_sample(void **state)
     check_text(text, "# TYPE ackload_acks_total counter\nackload_acks_total 1234\n");
     check_text(text, "ackload_errors_total 5\n");
     check_text(text, "ackload_connections 7\n");
-    check_text(text, "ackload_latency_seconds_bucket{le=\"2.5e-05\"} 0\n");
-    check_text(text, "ackload_latency_seconds_bucket{le=\"5e-05\"} 10\n");
-    check_text(text, "ackload_latency_seconds_bucket{le=\"+Inf\"} 14\n");
+    check_text(text, "ackload_response_seconds_bucket{le=\"2.5e-05\"} 0\n");
+    check_text(text, "ackload_response_seconds_bucket{le=\"5e-05\"} 10\n");
+    check_text(text, "ackload_response_seconds_bucket{le=\"+Inf\"} 14\n");
     check_text(text, "ackload_acks_per_second 99.5\n");
     check_text(text, "ackload_interval_latency_seconds{percentile=\"99\"} 0.0025");
 }

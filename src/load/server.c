@@ -3,8 +3,6 @@
  * server - an ackd that ackload starts for itself (server.h) */
 #include "load/server.h"
 
-#include <dirent.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,27 +132,4 @@ void server_stop(struct server *server)
     unlink(ports_path);
     rmdir(server->folder);
     server->pid = 0;
-}
-
-uint64_t process_waited_ns(pid_t pid)
-{
-    char path[SERVER_PATH_SIZE];
-    const struct dirent *entry;
-    uint64_t sum_ns = 0;
-
-    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
-    DIR *const tasks = opendir(path);
-    while (tasks && (entry = readdir(tasks))) {
-        uint64_t waited_ns;
-        snprintf(path, sizeof path, "/proc/%ld/task/%.20s/schedstat", (long)pid, entry->d_name);
-        FILE *const from = fopen(path, "re");
-        if (!from)
-            continue;
-        if (fscanf(from, "%*u %" SCNu64, &waited_ns) == 1)
-            sum_ns += waited_ns;
-        fclose(from);
-    }
-    if (tasks)
-        closedir(tasks);
-    return sum_ns;
 }

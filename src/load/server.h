@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * server - an ackd that ackload starts for itself, and what the kernel says of a server
+ * server - an ackd that ackload starts for itself
  *
  * The server listens on a free port of 127.0.0.1, has no admin port, and dies with ackload. */
 #ifndef LOAD_SERVER_H
 #define LOAD_SERVER_H
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/address.h"
@@ -25,9 +24,5 @@ int server_start(struct server *server, const char *program, struct ackd_error *
 
 /* Ends it, stopped or not, and removes what it left. */
 void server_stop(struct server *server);
-
-/* For how long the threads of process @pid have waited for a CPU so far; 0 when the kernel does not
- * say. */
-uint64_t process_waited_ns(pid_t pid);
 
 #endif
