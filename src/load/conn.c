@@ -261,6 +261,7 @@ static bool write_batch(struct conn *conn, struct lane *lane, uint32_t count)
     frames = bytes_skip(frames, conn->begun_size);
 
     const uint64_t now_ns = clock_monotonic_ns();
+    lane_follow_flight(lane, now_ns);
     const ssize_t took = send(conn->fd, frames.data, frames.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (took < 0) {
         conn->send_broken = errno != EAGAIN && errno != EINTR;
@@ -451,6 +452,7 @@ void conn_receive(struct conn *conn, struct lane *lane)
     }
 
     const uint64_t now_ns = clock_monotonic_ns();
+    lane_follow_flight(lane, now_ns);
     struct bytes input = {at - conn->split_size, conn->split_size + (size_t)got};
     memcpy(at - conn->split_size, conn->split, conn->split_size);
     lane->traffic.received_size += (size_t)got;

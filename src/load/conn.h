@@ -57,8 +57,10 @@ struct lane {
     struct traffic traffic;
     struct bad_ack first_bad;
     struct error_log errors;
-    uint64_t blocked_count; /* messages that were due when window or socket was full */
-    uint64_t full_count;    /* writes that filled a socket */
+    uint64_t blocked_count;  /* messages that were due when window or socket was full */
+    uint64_t full_count;     /* writes that filled a socket */
+    double flight_ns;        /* the integral of the messages in flight over time, */
+    uint64_t flight_time_ns; /* until here */
     uint32_t open_count;
     uint32_t begun_count;      /* connections that wrote a part of a frame */
     uint32_t disconnect_count; /* connections that ended before the run did */
@@ -96,6 +98,14 @@ struct conn {
 /* Takes over the connected socket @fd and watches it.  @conn's index, verify and log are set.  On
  * failure (errno) the socket stays the caller's. */
 int conn_open(struct conn *conn, struct lane *lane, int fd, uint32_t first_frame);
+
+/* Counts the messages in flight for the time until @now_ns.  Comes before each change of theirs. */
+static inline void lane_follow_flight(struct lane *lane, uint64_t now_ns)
+{
+    lane->flight_ns +=
+        (double)ledger_unanswered(&lane->ledger) * (double)(now_ns - lane->flight_time_ns);
+    lane->flight_time_ns = now_ns;
+}
 
 /* Open loop: places the connection at the start of the schedule, whose start_ns is set. */
 void conn_begin(struct conn *conn, const struct lane *lane);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "load/command.h"
+#include "load/hlog.h"
 #include "load/live.h"
 #include "load/prom.h"
 #include "load/report.h"
@@ -27,6 +28,7 @@ static const struct subcommand commands[] = {
 };
 
 #define LAST_INTERVAL_MIN_NS (100 * NS_PER_MS)
+#define LAST_INTERVAL_MIN_S  0.1
 
 static int fail(int exit_code, const struct ackd_error *error)
 {
@@ -52,9 +54,41 @@ static bool take_signal(int signal_fd)
     return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
 }
 
+/* Opens the file of --hlog.  NULL, with @error, when that fails. */
+static FILE *open_hlog(const struct options *options, struct ackd_error *error)
+{
+    struct timespec now;
+    FILE *const to = fopen(options->hlog_path, "we");
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!to || hlog_begin(to, (double)now.tv_sec + (double)now.tv_nsec / 1e9) < 0)
+        error_raise(error, -errno, "--hlog %s: %s", options->hlog_path, strerror(errno));
+    return to;
+}
+
+/* Writes the times of one interval; a log that fails shows when it is closed. */
+static void log_interval(FILE *hlog, const struct run *run, const struct options *options,
+                         const struct interval *interval)
+{
+    const struct interval_times *const times = run_interval_times(run);
+    const double at_s = interval->at_s - interval->duration_s;
+    const double length_s = interval->duration_s;
+
+    if (interval->phase == PHASE_WARMUP) {
+        hlog_put(hlog, "warmup", at_s, length_s,
+                 options->rate > 0 ? &times->response : &times->service);
+        return;
+    }
+    hlog_put(hlog, NULL, at_s, length_s, options->rate > 0 ? &times->response : &times->service);
+    hlog_put(hlog, "service", at_s, length_s, &times->service);
+    if (options->rate > 0)
+        hlog_put(hlog, "lateness", at_s, length_s, &times->lateness);
+}
+
 /* Who is told of each sample. */
 struct audience {
     struct live live;
+    FILE *hlog;        /* NULL without --hlog */
     struct prom *prom; /* NULL without --prom */
 };
 
@@ -62,10 +96,23 @@ static void sample(struct run *run, const struct options *options, uint64_t now_
                    struct audience *audience)
 {
     const struct interval *const interval = run_sample(run, now_ns);
-    if (!options->quiet)
-        live_show(&audience->live, interval, options->warmup_ns + options->duration_ns);
-    if (audience->prom)
+
+    if (audience->hlog && interval->duration_s > 0)
+        log_interval(audience->hlog, run, options, interval);
+    if (audience->prom && interval->duration_s > 0)
         prom_publish(audience->prom, run_latest(run), interval);
+    if (!options->quiet && (interval->acked > 0 || interval->duration_s > LAST_INTERVAL_MIN_S))
+        live_show(&audience->live, interval, options->warmup_ns + options->duration_ns);
+}
+
+/* Not poll(): its milliseconds would let the looks at the server come late. */
+static void wait_for(struct pollfd *watched, nfds_t count, uint64_t wait_ns)
+{
+    const struct timespec wait = {
+        .tv_sec = (time_t)(wait_ns / NS_PER_S),
+        .tv_nsec = (long)(wait_ns % NS_PER_S),
+    };
+    ppoll(watched, count, &wait, NULL);
 }
 
 /* Watches the threads until all have ended: a sample each second, and the user's wish to stop. */
@@ -84,7 +131,7 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
         const uint64_t tick_ns = run_tick(run, now_ns);
         const uint64_t until_ns = tick_ns < next_ns ? tick_ns : next_ns;
         if (now_ns < until_ns) {
-            poll(watched, 2, (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
+            wait_for(watched, 2, until_ns - now_ns);
         } else if (now_ns >= next_ns) {
             sample(run, options, now_ns, audience);
             next_ns += NS_PER_S;
@@ -94,8 +141,9 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
             run_stop(run, how);
         }
     }
-    /* What is left of a second, unless the last sample has just been taken. */
-    if (clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
+    /* What is left of a second, unless the last sample has just been taken; a log misses nothing.
+     */
+    if (audience->hlog || clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
         sample(run, options, clock_monotonic_ns(), audience);
     live_clear(&audience->live);
 }
@@ -110,6 +158,8 @@ static int run_load(const struct options *options, const struct plan *plan)
     struct run *run;
     struct audience audience = {0};
 
+    if (options->hlog_path && !(audience.hlog = open_hlog(options, &error)))
+        return fail(VERDICT_INVALID, &error);
     if (!options->quiet)
         report_opening(people, options, plan);
     if (options->prom_address &&
@@ -138,6 +188,10 @@ static int run_load(const struct options *options, const struct plan *plan)
         report_result(people, options, plan, outcome);
     if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
         exit_code = fail(VERDICT_INVALID, &error);
+    if (audience.hlog && (ferror(audience.hlog) | fclose(audience.hlog)) != 0) {
+        error_raise(&error, -EIO, "--hlog %s: cannot write", options->hlog_path);
+        exit_code = fail(VERDICT_INVALID, &error);
+    }
     run_close(run);
     close(signal_fd);
     return exit_code;

@@ -51,7 +51,6 @@ static void read_task(pid_t pid, const char *id, struct proc_sample *sample)
     if (!read_text(path, text, sizeof text) ||
         sscanf(text, "%" SCNu64 " %" SCNu64, &task.cpu_ns, &task.waiting_ns) != 2)
         return;
-    sample->cpu_ns += task.cpu_ns;
     sample->tasks[sample->task_count++] = task;
 
     snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, task.id);
@@ -77,6 +76,16 @@ static void read_ticks(pid_t pid, struct proc_sample *sample)
         sample->user_ticks = sample->system_ticks = 0;
 }
 
+static uint64_t cpu_clock_ns(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec now = {0};
+
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &now) < 0)
+        return 0;
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 void proc_sample(pid_t pid, struct proc_sample *ret_sample)
 {
     char path[PATH_SIZE];
@@ -91,7 +100,8 @@ void proc_sample(pid_t pid, struct proc_sample *ret_sample)
         read_task(pid, entry->d_name, ret_sample);
     closedir(folder);
     read_ticks(pid, ret_sample);
-    ret_sample->known = ret_sample->task_count > 0;
+    ret_sample->cpu_ns = cpu_clock_ns(pid);
+    ret_sample->known = ret_sample->task_count > 0 && ret_sample->cpu_ns > 0;
 }
 
 static const struct proc_task *find_task(const struct proc_sample *sample, int id)

@@ -2,9 +2,10 @@
  *
  * proc - what /proc says of another process and of the machine
  *
- * CPU times are those of /proc/PID/task/TID/schedstat, in nanoseconds; the kernel splits them into
- * user and system only in ticks (utime and stime of stat), so the split is a share and not a sum.
- * Any thread; reads files. */
+ * The CPU time of a process is that of its CPU clock: nanoseconds, with the threads that have
+ * ended. Those of its threads come from /proc/PID/task/TID/schedstat.  The kernel splits CPU time
+ * into user and system only in ticks (utime and stime of stat), so the split is a share and not a
+ * sum. Any thread; reads files. */
 #ifndef LOAD_PROC_H
 #define LOAD_PROC_H
 
@@ -24,7 +25,7 @@ struct proc_task {
 struct proc_sample {
     bool known; /* false: it could not be read */
     uint64_t time_ns;
-    uint64_t cpu_ns; /* of all its threads */
+    uint64_t cpu_ns; /* of all its threads, also those that have ended */
     uint64_t user_ticks;
     uint64_t system_ticks;
     uint64_t voluntary_count; /* context switches */

@@ -464,7 +464,8 @@ static struct validity judge(const struct run *run)
         .blocked_unsent = outcome->blocked_unsent,
         .lateness_p99_ns = latency_percentile_ns(&outcome->pacing, 0.99),
         .lateness_budget_ns = run->options->lateness_budget_ns,
-        .useful = outcome->useful,
+        /* A closed loop does not spin: all of its CPU time is useful. */
+        .useful = run->common.open_loop ? outcome->useful : outcome->busy,
         .rate = outcome->rate,
         .ceiling = outcome->ceiling,
         .in_flight = outcome->in_flight,

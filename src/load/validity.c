@@ -11,7 +11,7 @@
 #define HEADROOM_MIN         2.0
 #define LITTLE_ERROR_MAX     0.02
 #define STEAL_SHARE_MAX      0.02
-#define INVOLUNTARY_MAX      2000.0 /* per second */
+#define INVOLUNTARY_MAX      10000.0 /* per second */
 #define CLIENT_BUSY_SHARE    0.95
 #define SERVER_BUSY_SHARE    0.90
 #define LITTLE_IN_FLIGHT_MIN 0.5 /* below it, a single message decides */

@@ -132,7 +132,7 @@ static void missing_connections_and_noise(void **state)
     input.steal = 0.03;
     check_verdict(&input, VALIDITY_NOISY, "steal");
     input.steal = 0;
-    input.involuntary_per_s = 2001;
+    input.involuntary_per_s = 10001;
     check_verdict(&input, VALIDITY_NOISY, "switches");
     input.connections_live = 99;
     check_verdict(&input, VALIDITY_INCOMPLETE, "connections");

@@ -191,21 +191,9 @@ static void take_mark(const struct worker *worker, uint64_t now_ns, struct mark 
         .full_count = lane->full_count,
         .voluntary_count = (uint64_t)usage.ru_nvcsw,
         .involuntary_count = (uint64_t)usage.ru_nivcsw,
-        .flight_ns = worker->flight_ns,
+        .flight_ns = lane->flight_ns,
         .traffic = lane->traffic,
     };
-}
-
-/* Counts the messages in flight for the time until @now_ns.  Within a turn they change; the mean of
- * before and after is taken for it. */
-static void follow_flight(struct worker *worker, uint64_t now_ns)
-{
-    const uint64_t in_flight = ledger_unanswered(&worker->lane.ledger);
-    const double mean = ((double)in_flight + (double)worker->flight_before) / 2;
-
-    worker->flight_ns += mean * (double)(now_ns - worker->flight_time_ns);
-    worker->flight_time_ns = now_ns;
-    worker->flight_before = in_flight;
 }
 
 static uint64_t moved_count(const struct worker *worker)
@@ -218,14 +206,12 @@ static void end_turn(struct worker *worker, uint64_t now_ns)
 {
     if (moved_count(worker) != worker->turn_moved)
         worker->useful_ns += now_ns - worker->turn_ns;
-    follow_flight(worker, now_ns);
 }
 
 static void begin_turn(struct worker *worker, uint64_t now_ns)
 {
     worker->turn_ns = now_ns;
     worker->turn_moved = moved_count(worker);
-    follow_flight(worker, now_ns);
 }
 
 /* Open loop: releases the messages that are due at @now_ns and writes them, one send for each
@@ -281,7 +267,7 @@ static int stop_wish(const struct worker *worker)
 
 static void begin_measuring(struct worker *worker, uint64_t now_ns)
 {
-    follow_flight(worker, now_ns);
+    lane_follow_flight(&worker->lane, now_ns);
     take_mark(worker, now_ns, &worker->begin);
     worker->lane.measuring = true;
 }
@@ -333,6 +319,7 @@ static void end_sending(struct worker *worker)
     worker->turn_ns = now_ns;
     if (!lane->measuring)
         begin_measuring(worker, now_ns);
+    lane_follow_flight(lane, now_ns);
     take_mark(worker, now_ns, &worker->end);
     if (lane->schedule)
         sum_up_offer(worker);
@@ -445,7 +432,7 @@ static void *run(void *argument)
     prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
     pthread_barrier_wait(common->started);
 
-    worker->turn_ns = worker->flight_time_ns = common->schedule.start_ns;
+    worker->turn_ns = worker->lane.flight_time_ns = common->schedule.start_ns;
     begin_sending(worker);
     send_until(worker, worker->lane.measure_start_ns + common->duration_ns);
     end_sending(worker);

@@ -78,9 +78,6 @@ struct worker {
     uint64_t turn_ns;    /* when the present turn found something to do */
     uint64_t turn_moved; /* reads and writes until then */
     uint64_t useful_ns;
-    uint64_t flight_time_ns; /* until when flight_ns is counted */
-    uint64_t flight_before;
-    double flight_ns;
 
     /* What it measured; valid once joined. */
     struct mark begin; /* of the measured time */
