@@ -24,4 +24,6 @@ struct subcommand {
     int (*run)(int argc, char **argv);
 };
 
+int cmd_verify_co(int argc, char **argv);
+
 #endif

@@ -319,6 +319,13 @@ static int read_json(struct parse *parse, const char *value, struct ackd_error *
     return 0;
 }
 
+static int read_prom(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    (void)error;
+    parse->options.prom_address = value;
+    return 0;
+}
+
 static int read_quiet(struct parse *parse, const char *value, struct ackd_error *error)
 {
     (void)value;
@@ -409,6 +416,7 @@ static const struct option_rule rules[] = {
     {"late-budget", 0, true, read_late_budget},
     {"hlog", 0, true, read_hlog},
     {"json", 0, true, read_json},
+    {"prom", 0, true, read_prom},
     {"quiet", 'q', false, read_quiet},
     {"help", 'h', false, read_help},
 };
@@ -694,6 +702,7 @@ const char *options_help_run(void)
            "result\n"
            "      --json FILE          write it as JSON (docs/LOADTEST.md); - is stdout, and what\n"
            "                           is for people then goes to stderr\n"
+           "      --prom ADDR          while it runs, answer GET /metrics there for Prometheus\n"
            "      --hlog FILE          write a HdrHistogram log, an interval for each second\n"
            "      --server-pid PID     measure the server's CPU time too\n"
            "      --validity MODE      strict: a run that the client falsified ends with 13; "

@@ -52,8 +52,9 @@ struct options {
     struct mix_options mix;
     struct plan_options plan;
     enum dialect_rule dialect;
-    const char *json_path; /* NULL = none, "-" = stdout; borrowed from argv */
-    const char *hlog_path; /* NULL = none */
+    const char *json_path;    /* NULL = none, "-" = stdout; borrowed from argv */
+    const char *prom_address; /* NULL = none; borrowed too */
+    const char *hlog_path;    /* NULL = none */
     bool quiet;
     uint32_t cpu_count; /* of --cpu; 0 = threads are not pinned */
     uint16_t cpus[CPU_SETSIZE];

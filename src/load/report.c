@@ -3,14 +3,7 @@
  * report - what a person sees of a run (report.h) */
 #include "load/report.h"
 
-#include <unistd.h>
-
-#include "base/clock.h"
 #include "load/text.h"
-
-enum {
-    BAR_WIDTH = 24,
-};
 
 #define COUNT(value)  text_count(&(struct text){{0}}, (value))
 #define AMOUNT(value) text_amount(&(struct text){{0}}, (value))
@@ -62,52 +55,6 @@ void report_opening(FILE *to, const struct options *options, const struct plan *
     fprintf(to, ", frames of %.1f bytes, %u thread%s\n", plan_mean_frame_size(plan),
             options->thread_count, plural(options->thread_count));
     fflush(to);
-}
-
-void live_init(struct live *live, FILE *to)
-{
-    *live = (struct live){.to = to, .terminal = isatty(fileno(to)) == 1};
-}
-
-static void print_bar(FILE *to, double share)
-{
-    const int full = share >= 1 ? BAR_WIDTH : (int)(share * BAR_WIDTH);
-
-    fputc('[', to);
-    for (int i = 0; i < BAR_WIDTH; i++)
-        fputc(i < full ? '#' : '-', to);
-    fputs("] ", to);
-}
-
-void live_show(struct live *live, const struct interval *interval, uint64_t duration_ns)
-{
-    const double duration_s = (double)duration_ns / (double)NS_PER_S;
-
-    if (live->terminal)
-        fputs("\r\033[K", live->to);
-    fprintf(live->to, "%5.1fs ", interval->at_s);
-    if (live->terminal)
-        print_bar(live->to, interval->at_s / duration_s);
-    fprintf(live->to, "%7s acks/s  in flight %-9s", AMOUNT(interval->rate),
-            COUNT(interval->in_flight));
-    if (interval->acked > 0)
-        fprintf(live->to, " p50 %-8s p99 %-8s", TIME(interval->p50_ns), TIME(interval->p99_ns));
-    if (interval->at_s >= duration_s && interval->in_flight > 0)
-        fputs("  waiting for the last acks", live->to);
-    if (interval->error > 0)
-        fprintf(live->to, "  ERRORS %s", COUNT(interval->error));
-    if (!live->terminal)
-        fputc('\n', live->to);
-    live->shown = live->terminal;
-    fflush(live->to);
-}
-
-void live_clear(struct live *live)
-{
-    if (live->shown)
-        fputs("\r\033[K", live->to);
-    live->shown = false;
-    fflush(live->to);
 }
 
 static void print_ledger(FILE *to, const struct outcome *outcome)

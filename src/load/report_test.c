@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * report_test - what a person reads: opening, live line, table */
+ * report_test - what a person reads: opening and table */
 #include "load/report.h"
 
 #include <setjmp.h>
@@ -75,40 +75,6 @@ static void the_opening_says_what_will_happen(void **state)
     report_opening(bench->to, &bench->options, &bench->plan);
     check_text(bench, "after a warm-up of 1.00 s: 50.0k messages/s over 100 connections, at random "
                       "(Poisson) along 2 segments");
-}
-
-static void the_live_line_is_rewritten_on_a_terminal(void **state)
-{
-    struct bench *const bench = *state;
-    const struct interval interval = {
-        .at_s = 5,
-        .acked = 1840000,
-        .rate = 1.84e6,
-        .in_flight = 1600,
-        .p50_ns = 812000,
-        .p99_ns = 2310000,
-    };
-    struct live live = {.to = bench->to, .terminal = true};
-    live_show(&live, &interval, 10 * NS_PER_S);
-    check_text(bench, "\r\033[K  5.0s [############------------]   1.84M acks/s  in flight 1,600 "
-                      "    p50 812 us   p99 2.31 ms ");
-    assert_null(strchr(bench->text, '\n'));
-    assert_null(strstr(bench->text, "ERRORS"));
-    live_clear(&live);
-    assert_false(live.shown);
-}
-
-static void the_live_line_is_a_line_elsewhere(void **state)
-{
-    struct bench *const bench = *state;
-    const struct interval interval = {.at_s = 11, .in_flight = 3, .error = 1234};
-    struct live live;
-    live_init(&live, bench->to);
-    live_show(&live, &interval, 10 * NS_PER_S);
-    live_clear(&live);
-    check_text(bench, "waiting for the last acks  ERRORS 1,234\n");
-    assert_null(strstr(bench->text, "p50"));
-    assert_null(strchr(bench->text, '\r'));
 }
 
 static void the_table_closes_with_the_verdict(void **state)
@@ -205,8 +171,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_opening_says_what_will_happen, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_live_line_is_rewritten_on_a_terminal, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_live_line_is_a_line_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(the_table_closes_with_the_verdict, setup, teardown),
         cmocka_unit_test_setup_teardown(what_went_wrong_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(an_open_loop_shows_all_clocks, setup, teardown),

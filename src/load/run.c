@@ -299,6 +299,11 @@ const struct interval *run_sample(struct run *run, uint64_t now_ns)
     return interval;
 }
 
+const struct sample *run_latest(const struct run *run)
+{
+    return &run->current;
+}
+
 const struct interval_times *run_interval_times(const struct run *run)
 {
     return &run->times;

@@ -144,6 +144,9 @@ void run_stop(struct run *run, enum worker_stop how);
  * next call).  @now_ns is clock_monotonic_ns(). */
 const struct interval *run_sample(struct run *run, uint64_t now_ns);
 
+/* What run_sample() saw last. */
+const struct sample *run_latest(const struct run *run);
+
 /* The times of the messages between the last two calls of run_sample(). */
 const struct interval_times *run_interval_times(const struct run *run);
 

@@ -69,4 +69,7 @@ static inline uint64_t sendlog_settle(struct sendlog *log, uint64_t from, uint64
     return late_count;
 }
 
+/* For how long the messages after @from have been in flight at @now_ns, all together. */
+double sendlog_ages_ns(const struct sendlog *log, uint64_t from, uint64_t now_ns);
+
 #endif

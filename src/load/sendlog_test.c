@@ -106,6 +106,18 @@ static void the_size_follows_the_window(void **state)
     assert_int_equal(sendlog_batch_count(1000000), SENDLOG_BATCH_COUNT_MAX);
 }
 
+static void ages_are_those_of_what_is_in_flight(void **state)
+{
+    struct bench *const bench = *state;
+    assert_true(sendlog_ages_ns(&bench->log, 0, 500) == 0);
+    sendlog_put(&bench->log, 10, 100);
+    sendlog_put(&bench->log, 12, 150);
+    assert_true(sendlog_ages_ns(&bench->log, 0, 200) == 10 * 100 + 2 * 50);
+    assert_true(sendlog_ages_ns(&bench->log, 9, 200) == 100 + 2 * 50);
+    assert_true(sendlog_ages_ns(&bench->log, 11, 200) == 50);
+    assert_true(sendlog_ages_ns(&bench->log, 12, 200) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +127,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_took_too_long_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(it_goes_round_and_round, setup, teardown),
         cmocka_unit_test(the_size_follows_the_window),
+        cmocka_unit_test_setup_teardown(ages_are_those_of_what_is_in_flight, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

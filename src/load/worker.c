@@ -158,6 +158,19 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* For how long the messages that are in flight now have been so, all together. */
+static uint64_t sum_ages_ns(const struct worker *worker, uint64_t now_ns)
+{
+    double sum_ns = 0;
+
+    for (uint32_t i = 0; i < worker->conn_count; i++) {
+        const struct conn *const conn = &worker->conns[i];
+        if (conn->fd >= 0)
+            sum_ns += sendlog_ages_ns(&conn->log, conn->verify.top, now_ns);
+    }
+    return (uint64_t)sum_ns;
+}
+
 static void take_mark(const struct worker *worker, uint64_t now_ns, struct mark *ret_mark)
 {
     const struct lane *const lane = &worker->lane;
@@ -170,7 +183,8 @@ static void take_mark(const struct worker *worker, uint64_t now_ns, struct mark 
         .acked = ledger_acked(&lane->ledger),
         .in_flight = ledger_unanswered(&lane->ledger),
         .service_ns = counter_read(&lane->tally->warmup.service.sum_ns) +
-                      counter_read(&lane->tally->measured.service.sum_ns),
+                      counter_read(&lane->tally->measured.service.sum_ns) +
+                      sum_ages_ns(worker, now_ns),
         .cpu_ns = thread_cpu_ns(),
         .useful_ns = worker->useful_ns,
         .idle_count = worker->pace.idle_count,

@@ -50,7 +50,7 @@ struct mark {
     uint64_t sent;
     uint64_t acked;
     uint64_t in_flight;
-    uint64_t service_ns; /* the sum of all service times */
+    uint64_t service_ns; /* the sum of all service times; of messages in flight, so far */
     uint64_t cpu_ns;
     uint64_t useful_ns; /* spent in turns that moved bytes */
     uint64_t idle_count;

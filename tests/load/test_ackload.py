@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import time
+import urllib.request
 import zlib
 
 import pytest
@@ -512,6 +513,34 @@ def test_a_second_signal_does_not_wait_for_the_drain():
         output, _ = running.communicate(timeout=5)
     assert running.returncode == FAILED
     assert "32 lost" in output
+
+
+def test_live_values_for_prometheus():
+    with FaultyServer() as server:
+        with subprocess.Popen([ACKLOAD, "run", "--connect", server.address, "-c", "2", "--time",
+                               "1500ms", "--prom", "127.0.0.1:0"], stdout=subprocess.PIPE,
+                              text=True) as running:
+            address = re.search(r"metrics at (http://\S+)",
+                                running.stdout.readline() + running.stdout.readline())[1]
+            time.sleep(1.2)
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                text = answer.read().decode()
+            output, _ = running.communicate(timeout=10)
+    assert running.returncode == OK, output
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert int(values["ackload_acks_total"]) > 0
+    assert values["ackload_connections"] == "2"
+    # Counters are read one after the other while the load goes on.
+    assert int(values["ackload_service_seconds_count"]) == pytest.approx(
+        int(values["ackload_acks_total"]), rel=0.05)
+    assert float(values["ackload_acks_per_second"]) > 0
+
+
+def test_a_prometheus_address_that_is_taken():
+    with FaultyServer() as server:
+        done = ackload("run", "--connect", server.address, "--prom", server.address)
+    assert done.returncode == USAGE
+    assert "--prom" in done.stderr and "in use" in done.stderr
 
 
 # Schedules, the warm-up, and the stamp

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""ackload verify-co: stalls must be measured as long as they were, and it must see when not."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from faulty_server import FaultyServer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ACKLOAD = os.environ.get("ACKLOAD", str(ROOT / "build/src/load/ackload"))
+ACKD = os.environ.get("ACKD", str(ROOT / "build/src/ackd/ackd"))
+
+OK, FAILED, INVALID = 0, 12, 13
+
+
+def verify_co(*arguments, timeout=60):
+    return subprocess.run([ACKLOAD, "verify-co", *arguments], capture_output=True, text=True,
+                          timeout=timeout)
+
+
+@pytest.mark.parametrize("timetable", ["short", "mixed"])
+def test_stalls_are_measured_as_they_were(timetable):
+    done = verify_co("--timetable", timetable, "--server", ACKD)
+    assert done.returncode == OK, done.stdout
+    assert done.stderr == ""
+    for percentile in ("p50", "p90", "p99", r"p99\.9"):
+        assert re.search(rf"^  {percentile} .*[mu]?s +[\d.]+ m?s$", done.stdout, re.M)
+    assert "TRUE: within 2 % or 1 ms" in done.stdout
+    assert "OK: 1 of 1 timetables" in done.stdout
+
+
+def test_a_server_that_was_not_stopped_is_found():
+    """Another process is stopped in its place: what is measured is not what must have been."""
+    with FaultyServer() as server, subprocess.Popen(["sleep", "60"]) as bystander:
+        done = verify_co("--timetable", "short", "--connect", server.address, "--server-pid",
+                         str(bystander.pid))
+        bystander.kill()
+    assert done.returncode in (FAILED, INVALID), done.stdout
+    assert "OK:" not in done.stdout
+    assert re.search(r"p50 +\d+\.\d+ ms .*  \*$", done.stdout, re.M)
+
+
+def process_state(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+def test_a_signal_leaves_the_server_running():
+    with FaultyServer() as server, subprocess.Popen(["sleep", "60"]) as bystander:
+        with subprocess.Popen([ACKLOAD, "verify-co", "--timetable", "long", "--connect",
+                               server.address, "--server-pid", str(bystander.pid)],
+                              stdout=subprocess.PIPE, text=True) as running:
+            deadline = time.monotonic() + 10
+            while process_state(bystander.pid) != "T" and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert process_state(bystander.pid) == "T"
+            running.send_signal(signal.SIGINT)
+            output, _ = running.communicate(timeout=10)
+        assert process_state(bystander.pid) != "T"
+        bystander.kill()
+    assert running.returncode == INVALID
+    assert "it was interrupted" in output
