@@ -14,6 +14,8 @@
 static const struct args_rule *find_rule(const struct args_rule *rules, const char *word,
                                          const char **ret_value)
 {
+    if (strcmp(word, "-q") == 0)
+        word = "--quiet";
     if (strncmp(word, "--", 2) != 0)
         return NULL;
     const size_t length = strcspn(word + 2, "=");

@@ -15,10 +15,18 @@
 
 #include "base/clock.h"
 #include "load/command.h"
+#include "load/loop.h"
 #include "load/report.h"
 
 /* Beside `run`. */
 static const struct subcommand commands[] = {
+    {"record", "run a load and keep the result as a baseline", cmd_record},
+    {"profile", "profile the server under a kept load", cmd_profile},
+    {"ab", "is server B faster than server A?", cmd_ab},
+    {"aa", "how often would ab be wrong here?", cmd_aa},
+    {"compare", "hold one kept run against another", cmd_compare},
+    {"search", "the highest rate that keeps a promise", cmd_search},
+    {"show", "what the run history holds", cmd_show},
     {NULL, NULL, NULL},
 };
 

@@ -179,31 +179,51 @@ static int read_result(struct measurement *measurement, const struct child *chil
     return 0;
 }
 
-int measure(struct measurement *ret_measurement, const struct measure_plan *plan,
-            const struct target *target, struct interrupts *interrupts, struct ackd_error *error)
+int measure_start(struct measuring *measuring, const struct measure_plan *plan,
+                  const struct target *target, struct ackd_error *error)
 {
     const char *words[WORD_MAX];
     const struct child_plan child_plan = {.argv = words, .keep_output = true};
-    struct child child;
 
     make_words(plan, target, words);
-    const uint64_t before_ns = target_cpu_ns(target);
-    int status = child_start(&child, &child_plan, error);
-    if (status < 0)
-        return status;
-    const enum child_wait end = child_wait(&child, UINT64_MAX, interrupts);
-    const uint64_t used_ns = target_cpu_ns(target) - before_ns;
-    child_stop(&child, STOP_GRACE_NS);
-    status = end == CHILD_INTERRUPTED ? error_raise(error, -EINTR, "interrupted")
-                                      : read_result(ret_measurement, &child, error);
-    child_close(&child);
+    measuring->target = target;
+    measuring->before_ns = target_cpu_ns(target);
+    return child_start(&measuring->child, &child_plan, error);
+}
+
+void measure_cancel(struct measuring *measuring)
+{
+    child_stop(&measuring->child, STOP_GRACE_NS);
+    child_close(&measuring->child);
+}
+
+int measure_finish(struct measuring *measuring, struct interrupts *interrupts,
+                   struct measurement *ret_measurement, struct ackd_error *error)
+{
+    const enum child_wait end = child_wait(&measuring->child, UINT64_MAX, interrupts);
+    const uint64_t used_ns = target_cpu_ns(measuring->target) - measuring->before_ns;
+
+    child_stop(&measuring->child, STOP_GRACE_NS);
+    const int status = end == CHILD_INTERRUPTED
+                           ? error_raise(error, -EINTR, "interrupted")
+                           : read_result(ret_measurement, &measuring->child, error);
+    child_close(&measuring->child);
     if (status < 0)
         return status;
 
     double *const server_ns = &ret_measurement->figures[FIGURE_SERVER_NS];
     const double acked = number_at(json_object_get(ret_measurement->result, "ledger"), "ok") +
                          ret_measurement->figures[FIGURE_FAILED];
-    if (isnan(*server_ns) && target->process_count > 0 && acked > 0)
+    if (isnan(*server_ns) && measuring->target->process_count > 0 && acked > 0)
         *server_ns = (double)used_ns / acked;
     return 0;
+}
+
+int measure(struct measurement *ret_measurement, const struct measure_plan *plan,
+            const struct target *target, struct interrupts *interrupts, struct ackd_error *error)
+{
+    struct measuring measuring;
+    const int status = measure_start(&measuring, plan, target, error);
+
+    return status < 0 ? status : measure_finish(&measuring, interrupts, ret_measurement, error);
 }

@@ -49,8 +49,23 @@ struct measure_plan {
     const char *rate;        /* in place of --rate; NULL = as the args say */
 };
 
-/* Runs the load.  A run that ends with another status than 0, 12 and 13 is an error: -EINVAL for
- * wrong options, else -EIO; -EINTR when somebody wished to stop. */
+/* A run that goes on. */
+struct measuring {
+    struct child child;
+    const struct target *target;
+    uint64_t before_ns;
+};
+
+/* Starts the load, and waits for its end.  A run that ends with another status than 0, 12 and 13 is
+ * an error: -EINVAL for wrong options, else -EIO; -EINTR when somebody wished to stop.  Between the
+ * two calls measure_cancel() gives up. */
+int measure_start(struct measuring *measuring, const struct measure_plan *plan,
+                  const struct target *target, struct ackd_error *error);
+int measure_finish(struct measuring *measuring, struct interrupts *interrupts,
+                   struct measurement *ret_measurement, struct ackd_error *error);
+void measure_cancel(struct measuring *measuring);
+
+/* Both at once. */
 int measure(struct measurement *ret_measurement, const struct measure_plan *plan,
             const struct target *target, struct interrupts *interrupts, struct ackd_error *error);
 void measurement_deinit(struct measurement *measurement);
