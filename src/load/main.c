@@ -19,6 +19,7 @@
 #include "load/hlog.h"
 #include "load/live.h"
 #include "load/prom.h"
+#include "load/loop.h"
 #include "load/report.h"
 
 /* Beside `run`. */
@@ -27,6 +28,13 @@ static const struct subcommand commands[] = {
      cmd_selftest},
     {"verify-co", "stop the server by a timetable: are stalls measured as they were?",
      cmd_verify_co},
+    {"record", "run a load and keep the result as a baseline", cmd_record},
+    {"profile", "profile the server under a kept load", cmd_profile},
+    {"ab", "is server B faster than server A?", cmd_ab},
+    {"aa", "how often would ab be wrong here?", cmd_aa},
+    {"compare", "hold one kept run against another", cmd_compare},
+    {"search", "the highest rate that keeps a promise", cmd_search},
+    {"show", "what the run history holds", cmd_show},
     {NULL, NULL, NULL},
 };
 
