@@ -26,6 +26,7 @@ struct bench {
     struct lane lane;
     struct conn conn;
     struct schedule schedule;
+    struct conn *pending[1];
     uint64_t missing[MEMORY_COUNT / 64];
     struct sendlog_batch batches[WINDOW];
     int server_fd;
@@ -48,6 +49,10 @@ static int setup(void **state)
     bench->lane.window = WINDOW;
     bench->lane.sending = true;
     bench->lane.tally = &bench->tally;
+    bench->lane.pending = bench->pending;
+    bench->lane.burst = 32;
+    bench->lane.timeout_ns = UINT64_MAX;
+    bench->lane.stall_ns = UINT64_MAX;
     bench->lane.receive = malloc(LANE_HEADROOM_SIZE + LANE_RECEIVE_SIZE);
     assert_non_null(bench->lane.receive);
     verify_init(&bench->conn.verify, DIALECT_RULE_ANY, bench->missing, MEMORY_COUNT);
@@ -118,7 +123,7 @@ static void the_window_is_kept_full_and_never_exceeded(void **state)
     assert_int_equal(bench->lane.traffic.read_count, 1);
 
     struct latency_sum sum = {0};
-    latency_merge(&sum, &bench->tally.latency);
+    latency_merge(&sum, &bench->tally.measured.service);
     assert_int_equal(sum.count, 3);
 }
 
@@ -190,42 +195,186 @@ static void bytes_that_are_no_ack_end_the_connection(void **state)
     assert_memory_equal(bench->lane.first_bad.bytes, "HTTP/1.1 400 n", ACK_FRAME_SIZE);
 }
 
+/* Messages are due each millisecond, the first one @ago_ns ago. */
+static void make_open_loop(struct bench *bench, uint64_t ago_ns)
+{
+    struct rate_plan plan;
+    bench->schedule = (struct schedule){
+        .start_ns = clock_monotonic_ns() - ago_ns,
+        .connection_count = 1,
+    };
+    assert_true(rate_plan_parse("1000", &plan));
+    schedule_init(&bench->schedule, &plan, 0);
+    bench->lane.schedule = &bench->schedule;
+    conn_begin(&bench->conn, &bench->lane);
+}
+
+static void release(struct bench *bench, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        conn_release(&bench->conn, &bench->lane);
+}
+
+static struct latency_sum sum_of(const struct latency *latency)
+{
+    struct latency_sum sum = {0};
+    latency_merge(&sum, latency);
+    return sum;
+}
+
 static void an_open_loop_sends_what_is_due(void **state)
 {
     struct bench *const bench = *state;
-    bench->schedule = (struct schedule){
-        .start_ns = clock_monotonic_ns() - 10 * NS_PER_MS,
-        .interval_ns = (double)NS_PER_MS,
-        .connection_count = 1,
-    };
-    bench->lane.schedule = &bench->schedule;
+    make_open_loop(bench, 10 * NS_PER_MS);
     conn_pump(&bench->conn, &bench->lane);
     assert_int_equal(serve_read(bench), 0);
-    bench->conn.due = 5;
-    conn_pump(&bench->conn, &bench->lane);
+    release(bench, 5);
+    lane_flush(&bench->lane);
     assert_int_equal(serve_read(bench), 5);
+    assert_int_equal(bench->lane.pending_count, 0);
     serve_ack(bench, 1);
     conn_receive(&bench->conn, &bench->lane);
 
     /* Message 1 was due 10 ms ago: that, and not the moment it was written, counts. */
-    struct latency_sum sum = {0};
-    latency_merge(&sum, &bench->tally.latency);
-    assert_int_equal(sum.count, 1);
-    assert_true(sum.max_ns >= 10 * NS_PER_MS);
-    struct latency_sum lateness = {0};
-    latency_merge(&lateness, &bench->tally.lateness);
+    const struct latency_sum response = sum_of(&bench->tally.measured.response);
+    assert_int_equal(response.count, 1);
+    assert_true(response.max_ns >= 10 * NS_PER_MS);
+    const struct latency_sum service = sum_of(&bench->tally.measured.service);
+    assert_int_equal(service.count, 1);
+    assert_true(service.max_ns <= response.max_ns - 10 * NS_PER_MS);
+    const struct latency_sum lateness = sum_of(&bench->tally.measured.lateness);
     assert_int_equal(lateness.count, 5);
     assert_true(lateness.max_ns >= 10 * NS_PER_MS);
+    assert_int_equal(sum_of(&bench->tally.pacing).count, 5);
+    assert_int_equal(bench->lane.blocked_count, 0);
 }
 
-static void the_schedule_is_even_over_connections(void **state)
+static void a_late_client_writes_in_bursts(void **state)
 {
-    (void)state;
-    const struct schedule schedule = {.start_ns = 1000, .interval_ns = 2.5, .connection_count = 4};
-    assert_int_equal(schedule_due_ns(&schedule, 0, 1), 1000);
-    assert_int_equal(schedule_due_ns(&schedule, 2, 1), 1005);
-    assert_int_equal(schedule_due_ns(&schedule, 0, 2), 1010);
-    assert_int_equal(schedule_due_ns(&schedule, 3, 1000000001), 1000 + 10000000007);
+    struct bench *const bench = *state;
+    bench->lane.window = 500;
+    bench->lane.burst = 3;
+    make_open_loop(bench, 100 * NS_PER_MS);
+    release(bench, 7);
+    lane_flush(&bench->lane);
+    assert_int_equal(serve_read(bench), 3);
+    assert_int_equal(bench->lane.pending_count, 1);
+    lane_flush(&bench->lane);
+    assert_int_equal(serve_read(bench), 6);
+    lane_flush(&bench->lane);
+    assert_int_equal(serve_read(bench), 7);
+    assert_int_equal(bench->lane.pending_count, 0);
+}
+
+static void a_full_window_blocks_and_keeps_the_due_time(void **state)
+{
+    struct bench *const bench = *state;
+    make_open_loop(bench, 50 * NS_PER_MS);
+    release(bench, WINDOW + 4);
+    lane_flush(&bench->lane);
+    assert_int_equal(serve_read(bench), WINDOW);
+    assert_int_equal(bench->lane.blocked_count, 4);
+    serve_ack(bench, 1);
+    serve_ack(bench, 2);
+    conn_receive(&bench->conn, &bench->lane);
+    assert_int_equal(serve_read(bench), WINDOW + 2);
+    /* What the server kept back is late, but the client is not to blame. */
+    assert_int_equal(sum_of(&bench->tally.measured.lateness).count, WINDOW + 2);
+    assert_int_equal(sum_of(&bench->tally.pacing).count, WINDOW);
+    /* Behind a backlog everything is blocked. */
+    release(bench, 1);
+    assert_int_equal(bench->lane.blocked_count, 5);
+}
+
+static void the_warm_up_is_kept_apart(void **state)
+{
+    struct bench *const bench = *state;
+    make_open_loop(bench, 10 * NS_PER_MS);
+    bench->lane.measure_start_ns = bench->schedule.start_ns + 3 * NS_PER_MS;
+    release(bench, 8);
+    lane_flush(&bench->lane);
+    for (uint64_t sequence = 1; sequence <= 8; sequence++)
+        serve_ack(bench, sequence);
+    conn_receive(&bench->conn, &bench->lane);
+    assert_int_equal(sum_of(&bench->tally.warmup.response).count, 3);
+    assert_int_equal(sum_of(&bench->tally.warmup.service).count, 3);
+    assert_int_equal(sum_of(&bench->tally.warmup.lateness).count, 3);
+    assert_int_equal(sum_of(&bench->tally.measured.response).count, 5);
+    assert_int_equal(sum_of(&bench->tally.measured.service).count, 5);
+    assert_int_equal(sum_of(&bench->tally.measured.lateness).count, 5);
+    assert_int_equal(bench->lane.ledger.ok, 8);
+}
+
+static void acks_that_take_too_long_are_late(void **state)
+{
+    struct bench *const bench = *state;
+    bench->lane.timeout_ns = 0;
+    conn_pump(&bench->conn, &bench->lane);
+    serve_ack(bench, 1);
+    serve_ack(bench, 2);
+    conn_receive(&bench->conn, &bench->lane);
+    assert_int_equal(bench->lane.ledger.ok, 0);
+    assert_int_equal(bench->lane.ledger.late, 2);
+    assert_int_equal(bench->lane.errors.entries[CAUSE_ACK_TIMEOUT].count, 2);
+}
+
+static void acks_after_the_drain_are_late(void **state)
+{
+    struct bench *const bench = *state;
+    conn_pump(&bench->conn, &bench->lane);
+    serve_ack(bench, 1);
+    conn_receive(&bench->conn, &bench->lane);
+    bench->lane.sending = false;
+    bench->lane.overdue = true;
+    serve_ack(bench, 2);
+    serve_ack(bench, 4);
+    conn_receive(&bench->conn, &bench->lane);
+    assert_int_equal(bench->lane.ledger.ok, 1);
+    assert_int_equal(bench->lane.ledger.late, 2);
+    shutdown(bench->server_fd, SHUT_RDWR);
+    while (bench->conn.fd >= 0)
+        conn_receive(&bench->conn, &bench->lane);
+    assert_int_equal(bench->lane.ledger.cut, 0);
+    assert_int_equal(bench->lane.ledger.lost, bench->lane.ledger.sent - 3);
+}
+
+static void every_error_has_its_cause(void **state)
+{
+    struct bench *const bench = *state;
+    const struct error_entry *const entries = bench->lane.errors.entries;
+    conn_pump(&bench->conn, &bench->lane);
+    serve_ack(bench, 2);
+    serve_ack(bench, 1);
+    serve_ack(bench, 1);
+    serve_ack(bench, 77);
+    conn_receive(&bench->conn, &bench->lane);
+    assert_int_equal(entries[CAUSE_OUT_OF_ORDER].count, 1);
+    assert_int_equal(entries[CAUSE_DUPLICATE].count, 1);
+    assert_int_equal(entries[CAUSE_UNKNOWN_ID].count, 1);
+    assert_int_equal(entries[CAUSE_UNKNOWN_ID].size, ACK_FRAME_SIZE);
+    assert_memory_equal(entries[CAUSE_UNKNOWN_ID].bytes + ACK_ID_OFFSET, "00000077", 8);
+    assert_int_equal(write(bench->server_fd, "\0\0\0\x0e\x82", 5), 5);
+    shutdown(bench->server_fd, SHUT_RDWR);
+    while (bench->conn.fd >= 0)
+        conn_receive(&bench->conn, &bench->lane);
+    assert_int_equal(entries[CAUSE_EOF_MID_FRAME].count, 1);
+    assert_int_equal(entries[CAUSE_EOF_MID_FRAME].size, 5);
+    assert_int_equal(entries[CAUSE_EOF].count, 0);
+}
+
+static void a_stalled_socket_is_noted(void **state)
+{
+    struct bench *const bench = *state;
+    const int size = 4608;
+    bench->lane.window = 500;
+    bench->lane.stall_ns = 0;
+    setsockopt(bench->conn.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    conn_pump(&bench->conn, &bench->lane);
+    assert_true(bench->conn.full_since_ns > 0);
+    assert_int_equal(bench->lane.full_count, 1);
+    conn_close(&bench->conn, &bench->lane);
+    assert_int_equal(bench->lane.errors.entries[CAUSE_SEND_STALL].count, 1);
+    assert_true(bench->lane.errors.entries[CAUSE_ACK_TIMEOUT].count > 0);
 }
 
 int main(void)
@@ -238,7 +387,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_peer_that_leaves_cuts_what_is_in_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_that_are_no_ack_end_the_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(an_open_loop_sends_what_is_due, setup, teardown),
-        cmocka_unit_test(the_schedule_is_even_over_connections),
+        cmocka_unit_test_setup_teardown(a_late_client_writes_in_bursts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_window_blocks_and_keeps_the_due_time, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_warm_up_is_kept_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(acks_that_take_too_long_are_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(acks_after_the_drain_are_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_error_has_its_cause, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stalled_socket_is_noted, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "load/cmd_selftest.h"
 #include "load/command.h"
+#include "load/hlog.h"
 #include "load/loop.h"
 #include "load/report.h"
 
@@ -27,10 +29,13 @@ static const struct subcommand commands[] = {
     {"compare", "hold one kept run against another", cmd_compare},
     {"search", "the highest rate that keeps a promise", cmd_search},
     {"show", "what the run history holds", cmd_show},
+    {"selftest", "what this client itself can do, against a server that only answers",
+     cmd_selftest},
     {NULL, NULL, NULL},
 };
 
 #define LAST_INTERVAL_MIN_NS (100 * NS_PER_MS)
+#define LAST_INTERVAL_MIN_S  0.1
 
 static int fail(int exit_code, const struct ackd_error *error)
 {
@@ -56,16 +61,61 @@ static bool take_signal(int signal_fd)
     return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
 }
 
+/* Opens the file of --hlog.  NULL, with @error, when that fails. */
+static FILE *open_hlog(const struct options *options, struct ackd_error *error)
+{
+    struct timespec now;
+    FILE *const to = fopen(options->hlog_path, "we");
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!to || hlog_begin(to, (double)now.tv_sec + (double)now.tv_nsec / 1e9) < 0)
+        error_raise(error, -errno, "--hlog %s: %s", options->hlog_path, strerror(errno));
+    return to;
+}
+
+/* Writes the times of one interval; a log that fails shows when it is closed. */
+static void log_interval(FILE *hlog, const struct run *run, const struct options *options,
+                         const struct interval *interval)
+{
+    const struct interval_times *const times = run_interval_times(run);
+    const double at_s = interval->at_s - interval->duration_s;
+    const double length_s = interval->duration_s;
+
+    if (interval->phase == PHASE_WARMUP) {
+        hlog_put(hlog, "warmup", at_s, length_s,
+                 options->rate > 0 ? &times->response : &times->service);
+        return;
+    }
+    hlog_put(hlog, NULL, at_s, length_s, options->rate > 0 ? &times->response : &times->service);
+    hlog_put(hlog, "service", at_s, length_s, &times->service);
+    if (options->rate > 0)
+        hlog_put(hlog, "lateness", at_s, length_s, &times->lateness);
+}
+
 static void sample(struct run *run, const struct options *options, uint64_t now_ns,
-                   struct live *live)
+                   struct live *live, FILE *hlog)
 {
     const struct interval *const interval = run_sample(run, now_ns);
-    if (!options->quiet)
-        live_show(live, interval, options->duration_ns);
+
+    if (hlog && interval->duration_s > 0)
+        log_interval(hlog, run, options, interval);
+    if (!options->quiet && (interval->acked > 0 || interval->duration_s > LAST_INTERVAL_MIN_S))
+        live_show(live, interval, options->warmup_ns + options->duration_ns);
+}
+
+/* Not poll(): its milliseconds would let the looks at the server come late. */
+static void wait_for(struct pollfd *watched, nfds_t count, uint64_t wait_ns)
+{
+    const struct timespec wait = {
+        .tv_sec = (time_t)(wait_ns / NS_PER_S),
+        .tv_nsec = (long)(wait_ns % NS_PER_S),
+    };
+    ppoll(watched, count, &wait, NULL);
 }
 
 /* Watches the threads until all have ended: a sample each second, and the user's wish to stop. */
-static void watch(struct run *run, const struct options *options, int signal_fd, struct live *live)
+static void watch(struct run *run, const struct options *options, int signal_fd, struct live *live,
+                  FILE *hlog)
 {
     struct pollfd watched[] = {
         {.fd = run_done_fd(run), .events = POLLIN},
@@ -76,10 +126,12 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
 
     while (!run_is_done(run)) {
         const uint64_t now_ns = clock_monotonic_ns();
-        if (now_ns < next_ns) {
-            poll(watched, 2, (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
-        } else {
-            sample(run, options, now_ns, live);
+        const uint64_t tick_ns = run_tick(run, now_ns);
+        const uint64_t until_ns = tick_ns < next_ns ? tick_ns : next_ns;
+        if (now_ns < until_ns) {
+            wait_for(watched, 2, until_ns - now_ns);
+        } else if (now_ns >= next_ns) {
+            sample(run, options, now_ns, live, hlog);
             next_ns += NS_PER_S;
         }
         if (take_signal(signal_fd)) {
@@ -87,9 +139,10 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
             run_stop(run, how);
         }
     }
-    /* What is left of a second, unless the last sample has just been taken. */
-    if (clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
-        sample(run, options, clock_monotonic_ns(), live);
+    /* What is left of a second, unless the last sample has just been taken; a log misses nothing.
+     */
+    if (hlog || clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
+        sample(run, options, clock_monotonic_ns(), live, hlog);
     live_clear(live);
 }
 
@@ -102,7 +155,10 @@ static int run_load(const struct options *options, const struct plan *plan)
     struct ackd_error error;
     struct run *run;
     struct live live;
+    FILE *hlog = NULL;
 
+    if (options->hlog_path && !(hlog = open_hlog(options, &error)))
+        return fail(VERDICT_INVALID, &error);
     if (!options->quiet)
         report_opening(people, options, plan);
     if (run_open(&run, options, plan, &error) < 0)
@@ -112,7 +168,7 @@ static int run_load(const struct options *options, const struct plan *plan)
     live_init(&live, people);
     if (run_start(run, &error) < 0)
         return fail(EXIT_NO_CONNECTION, &error);
-    watch(run, options, signal_fd, &live);
+    watch(run, options, signal_fd, &live, hlog);
 
     const struct outcome *const outcome = run_finish(run);
     int exit_code = (int)outcome_verdict(outcome);
@@ -120,6 +176,10 @@ static int run_load(const struct options *options, const struct plan *plan)
         report_result(people, options, plan, outcome);
     if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
         exit_code = fail(VERDICT_INVALID, &error);
+    if (hlog && (ferror(hlog) | fclose(hlog)) != 0) {
+        error_raise(&error, -EIO, "--hlog %s: cannot write", options->hlog_path);
+        exit_code = fail(VERDICT_INVALID, &error);
+    }
     run_close(run);
     close(signal_fd);
     return exit_code;

@@ -4,6 +4,7 @@
 #include "load/options.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stddef.h>
 
 #include "base/clock.h"
@@ -15,11 +16,13 @@ enum {
     MAX_INFLIGHT_DEFAULT = 65536,
     DURATION_DEFAULT_S = 10,
     DRAIN_DEFAULT_S = 2,
+    BURST_DEFAULT = 32,
+    BURST_MAX = 4096,
+    LATENESS_BUDGET_DEFAULT_MS = 1,
 };
 
 #define ADDRESS_DEFAULT "127.0.0.1:8888"
 #define DURATION_MAX_NS (24 * 3600 * NS_PER_S)
-#define RATE_MAX        1e9
 
 /* The command line as it is read, before its parts are held against each other. */
 struct parse {
@@ -27,6 +30,16 @@ struct parse {
     uint64_t depth; /* 0 = not given or max */
     uint64_t max_inflight;
     const char *address_text;
+    const char *mix_text; /* NULL = none */
+    bool duration_given;
+    bool validity_given;
+    bool idle_given;
+};
+
+/* A word, and what it means. */
+struct word {
+    const char *name;
+    int value;
 };
 
 /* One option: its name, its letter, and what reads its value. */
@@ -61,6 +74,18 @@ static int read_time(const char *option, const char *value, uint64_t min_ns, uin
                            option, value, min_ns > 0 ? "1ms" : "0");
     *ret_ns = ns;
     return 0;
+}
+
+/* Looks @value up in @words, which end with an empty name.  False when it is not there. */
+static bool find_word(const struct word *words, const char *value, int *ret_value)
+{
+    for (; words->name; words++) {
+        if (strcmp(words->name, value) == 0) {
+            *ret_value = words->value;
+            return true;
+        }
+    }
+    return false;
 }
 
 static int read_connect(struct parse *parse, const char *value, struct ackd_error *error)
@@ -106,7 +131,128 @@ static int read_threads(struct parse *parse, const char *value, struct ackd_erro
 
 static int read_duration(struct parse *parse, const char *value, struct ackd_error *error)
 {
+    parse->duration_given = true;
     return read_time("--time", value, NS_PER_MS, &parse->options.duration_ns, error);
+}
+
+static int read_warmup(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    return read_time("--warmup", value, 0, &parse->options.warmup_ns, error);
+}
+
+static int read_timeout(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    return read_time("--timeout", value, NS_PER_MS, &parse->options.timeout_ns, error);
+}
+
+static int read_late_budget(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    uint64_t ns;
+
+    if (!units_parse_duration_ns(value, &ns) || ns == 0 || ns > DURATION_MAX_NS)
+        return error_raise(error, -EINVAL, "--late-budget '%s': give a time such as 100us or 1ms",
+                           value);
+    parse->options.lateness_budget_ns = ns;
+    return 0;
+}
+
+static int read_burst(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    uint64_t count = 0;
+    const int status = read_count("--burst", value, 1, BURST_MAX, &count, error);
+
+    parse->options.burst = (uint32_t)count;
+    return status;
+}
+
+static const struct word arrivals[] = {
+    {"constant", ARRIVAL_CONSTANT},
+    {"poisson", ARRIVAL_POISSON},
+    {NULL, 0},
+};
+
+static const struct word idles[] = {
+    {"sleep", IDLE_SLEEP},
+    {"spin", IDLE_SPIN},
+    {"hybrid", IDLE_HYBRID},
+    {NULL, 0},
+};
+
+static const struct word validities[] = {
+    {"strict", VALIDITY_STRICT},
+    {"warn", VALIDITY_WARN},
+    {"off", VALIDITY_OFF},
+    {NULL, 0},
+};
+
+const char *options_arrival_name(enum arrival arrival)
+{
+    return arrivals[arrival].name;
+}
+
+const char *options_idle_name(enum idle_mode idle)
+{
+    return idles[idle].name;
+}
+
+static int read_arrival(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    int found;
+
+    if (!find_word(arrivals, value, &found))
+        return error_raise(error, -EINVAL, "--arrival '%s': give constant or poisson", value);
+    parse->options.arrival = (enum arrival)found;
+    return 0;
+}
+
+static int read_idle(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    int found;
+
+    parse->idle_given = strcmp(value, "auto") != 0;
+    if (!parse->idle_given)
+        return 0;
+    if (!find_word(idles, value, &found))
+        return error_raise(error, -EINVAL, "--idle '%s': give spin, hybrid, sleep or auto", value);
+    parse->options.idle = (enum idle_mode)found;
+    return 0;
+}
+
+static int read_validity(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    int found;
+
+    if (!find_word(validities, value, &found))
+        return error_raise(error, -EINVAL, "--validity '%s': give strict, warn or off", value);
+    parse->options.validity = (enum validity_mode)found;
+    parse->validity_given = true;
+    return 0;
+}
+
+static int read_server_pid(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    uint64_t pid = 0;
+    const int status = read_count("--server-pid", value, 1, INT32_MAX, &pid, error);
+
+    if (status == 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+        return error_raise(error, -EINVAL, "--server-pid '%s': there is no such process", value);
+    parse->options.server_pid = (pid_t)pid;
+    return status;
+}
+
+static int read_mix(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    (void)error;
+    parse->mix_text = value;
+    return 0;
+}
+
+static int read_hlog(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    if (value[0] == '\0')
+        return error_raise(error, -EINVAL, "--hlog '': give a file's path");
+    parse->options.hlog_path = value;
+    return 0;
 }
 
 static int read_drain_timeout(struct parse *parse, const char *value, struct ackd_error *error)
@@ -116,13 +262,11 @@ static int read_drain_timeout(struct parse *parse, const char *value, struct ack
 
 static int read_rate(struct parse *parse, const char *value, struct ackd_error *error)
 {
-    double rate;
-
-    if (!units_parse_rate(value, &rate) || rate < 1 || rate > RATE_MAX)
+    if (!rate_plan_parse(value, &parse->options.rate_plan))
         return error_raise(error, -EINVAL,
-                           "--rate '%s': give messages per second, from 1 to 1000m, such as 50k",
+                           "--rate '%s': give messages per second from 1 to 1000m, such as 50k, or "
+                           "segments such as 10k:50k/30s,hold/1m,20k",
                            value);
-    parse->options.rate = rate;
     return 0;
 }
 
@@ -247,13 +391,23 @@ static const struct option_rule rules[] = {
     {"depth", 'd', true, read_depth},
     {"threads", 't', true, read_threads},
     {"time", 0, true, read_duration},
+    {"warmup", 0, true, read_warmup},
     {"rate", 'r', true, read_rate},
+    {"arrival", 0, true, read_arrival},
+    {"burst", 0, true, read_burst},
+    {"idle", 0, true, read_idle},
+    {"mix", 0, true, read_mix},
     {"size", 's', true, read_payload_size},
     {"seed", 0, true, read_seed},
     {"dialect", 0, true, read_dialect},
     {"max-inflight", 0, true, read_max_inflight},
     {"drain-timeout", 0, true, read_drain_timeout},
+    {"timeout", 0, true, read_timeout},
     {"cpu", 0, true, read_cpu},
+    {"server-pid", 0, true, read_server_pid},
+    {"validity", 0, true, read_validity},
+    {"late-budget", 0, true, read_late_budget},
+    {"hlog", 0, true, read_hlog},
     {"json", 0, true, read_json},
     {"quiet", 'q', false, read_quiet},
     {"help", 'h', false, read_help},
@@ -331,21 +485,63 @@ static int read_options(struct parse *parse, int argc, char **argv, struct ackd_
     return 0;
 }
 
+static uint32_t count_cpus(void)
+{
+    cpu_set_t allowed;
+
+    CPU_ZERO(&allowed);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return 1;
+    return (uint32_t)CPU_COUNT(&allowed);
+}
+
+/* Spinning takes a CPU for each thread.  It is chosen when these CPUs are the client's own: pinned
+ * by
+ * --cpu, or the server is elsewhere, or there are twice as many and two over. */
+static enum idle_mode choose_idle(const struct options *options)
+{
+    const uint32_t cpu_count = count_cpus();
+
+    if (options->cpu_count >= options->thread_count)
+        return IDLE_HYBRID;
+    if (!address_is_loopback(&options->address))
+        return cpu_count >= options->thread_count ? IDLE_HYBRID : IDLE_SLEEP;
+    return cpu_count >= 2 * options->thread_count + 2 ? IDLE_HYBRID : IDLE_SLEEP;
+}
+
+/* The load follows from --rate and --time together. */
+static void complete_rate(struct parse *parse)
+{
+    struct options *const options = &parse->options;
+    const uint64_t plan_ns = rate_plan_duration_ns(&options->rate_plan);
+
+    if (!parse->duration_given && plan_ns > 0)
+        options->duration_ns = plan_ns;
+    if (options->rate_plan.segment_count > 0)
+        options->rate = rate_plan_message_count(&options->rate_plan, options->duration_ns) *
+                        (double)NS_PER_S / (double)options->duration_ns;
+}
+
+static int complete_mix(struct parse *parse, struct ackd_error *error)
+{
+    struct options *const options = &parse->options;
+
+    if (parse->mix_text && !mix_parse(parse->mix_text, options->connection_count, &options->mix))
+        return error_raise(error, -EINVAL,
+                           "--mix '%s': give numbers or percentages of slow-reader, idle, garbage "
+                           "and dribble, such as slow-reader=5%%,idle=1000",
+                           parse->mix_text);
+    return 0;
+}
+
 /* As many threads as there are CPUs for them, but no more than connections. */
 static uint32_t choose_thread_count(const struct options *options)
 {
-    cpu_set_t allowed;
-    int count = 1;
+    uint32_t count = options->cpu_count > 0 ? options->cpu_count : count_cpus();
 
-    CPU_ZERO(&allowed);
-    if (options->cpu_count > 0)
-        count = (int)options->cpu_count;
-    else if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
-        count = CPU_COUNT(&allowed);
     if (count > OPTIONS_THREAD_COUNT_MAX)
         count = OPTIONS_THREAD_COUNT_MAX;
-    return (uint32_t)count < options->connection_count ? (uint32_t)count
-                                                       : options->connection_count;
+    return count < options->connection_count ? count : options->connection_count;
 }
 
 static int complete_address(struct parse *parse, struct ackd_error *error)
@@ -368,6 +564,9 @@ static int complete(struct parse *parse, struct ackd_error *error)
                            options->thread_count, options->connection_count);
     if (options->thread_count == 0)
         options->thread_count = choose_thread_count(options);
+    complete_rate(parse);
+    if (!parse->validity_given)
+        options->validity = options->rate > 0 ? VALIDITY_STRICT : VALIDITY_WARN;
 
     if (options->depth_given)
         options->window = parse->depth;
@@ -375,7 +574,13 @@ static int complete(struct parse *parse, struct ackd_error *error)
         options->window = parse->max_inflight;
     else
         options->window = DEPTH_DEFAULT;
-    return complete_address(parse, error);
+    int status = complete_address(parse, error);
+    if (status == 0)
+        status = complete_mix(parse, error);
+    options->idle_chosen = !parse->idle_given;
+    if (status == 0 && options->idle_chosen)
+        options->idle = choose_idle(options);
+    return status;
 }
 
 static int parse_run(int argc, char **argv, struct options *ret_options, struct ackd_error *error)
@@ -387,6 +592,9 @@ static int parse_run(int argc, char **argv, struct options *ret_options, struct 
                 .connection_count = CONNECTION_COUNT_DEFAULT,
                 .duration_ns = DURATION_DEFAULT_S * NS_PER_S,
                 .drain_ns = DRAIN_DEFAULT_S * NS_PER_S,
+                .timeout_ns = UINT64_MAX,
+                .burst = BURST_DEFAULT,
+                .lateness_budget_ns = LATENESS_BUDGET_DEFAULT_MS * NS_PER_MS,
                 .plan = {.seed = 1, .teaching = true},
             },
         .max_inflight = MAX_INFLIGHT_DEFAULT,
@@ -458,24 +666,44 @@ const char *options_help_run(void)
            "  -d, --depth N|max        messages in flight on each connection; max: write until\n"
            "                           the socket is full (16)\n"
            "      --max-inflight N     the bound for -d max and --rate (65536)\n"
-           "  -r, --rate R             open loop: R messages per second in total, evenly spaced,\n"
-           "                           whatever the server does; 50k and 1.5m are understood.\n"
-           "                           Latency then counts from the time a message was due\n"
+           "  -r, --rate R             open loop: R messages per second in total, whatever the\n"
+           "                           server does; 50k and 1.5m are understood.  Latency then\n"
+           "                           counts from the time a message was due.  Segments change\n"
+           "                           the rate: 10k:50k/30s (ramp), 50k/1m, hold/10s, with ','\n"
+           "      --arrival A          constant: evenly spaced; poisson: at random, from --seed\n"
+           "                           (constant)\n"
+           "      --burst N            messages that a connection writes in one go when it is "
+           "late\n"
+           "                           (32)\n"
+           "      --mix LIST           bad neighbours beside the measured connections, such as\n"
+           "                           slow-reader=5%,idle=1000,garbage=1%,dribble=1%\n"
            "  -s, --size N|teaching    payload bytes, or payloads such as stunning-dolphin-df6e,\n"
            "                           12 to 31 bytes (teaching)\n"
            "      --seed N             payloads follow from it: same seed, same bytes (1)\n"
            "how long\n"
-           "      --time T             such as 500ms, 10s, 5m (10s)\n"
+           "      --time T             such as 500ms, 10s, 5m (10s, or as long as the segments of\n"
+           "                           --rate)\n"
+           "      --warmup T           before that; checked, but in none of the figures (0)\n"
            "      --drain-timeout T    wait for the last acks (2s)\n"
+           "      --timeout T          an ack that takes longer is late (none)\n"
            "with what\n"
            "  -t, --threads N          threads (one per CPU, at most one per connection)\n"
            "      --cpu LIST           pin the threads to these CPUs, in turn: 1 or 0,2-3\n"
+           "      --idle MODE          until a message is due: sleep, spin, hybrid, or auto:\n"
+           "                           hybrid if the CPUs suffice, else sleep (auto)\n"
            "result\n"
            "      --json FILE          write it as JSON (docs/LOADTEST.md); - is stdout, and what\n"
            "                           is for people then goes to stderr\n"
+           "      --hlog FILE          write a HdrHistogram log, an interval for each second\n"
+           "      --server-pid PID     measure the server's CPU time too\n"
+           "      --validity MODE      strict: a run that the client falsified ends with 13; "
+           "warn:\n"
+           "                           it is only said; off (open loop: strict, closed: warn)\n"
+           "      --late-budget T      how late the client may write, as a p99 (1ms)\n"
            "  -q, --quiet              print nothing but errors\n"
            "\n"
            "Exit status: 0 every message was acked once, in order, with result 0; 12 not so;\n"
-           "13 the run says nothing (nothing was sent, or connections ended early); 64 wrong\n"
-           "usage; 69 cannot connect.  SIGINT ends a run early and prints what there is.\n";
+           "13 the run says nothing (nothing was sent, connections ended early, or the client was\n"
+           "the limit); 64 wrong usage; 69 cannot connect.\n"
+           "SIGINT ends a run early and prints what there is.\n";
 }

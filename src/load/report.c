@@ -25,11 +25,21 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
+static void print_open_load(FILE *to, const struct options *options)
+{
+    fprintf(to, "%s messages/s over %s connection%s, %s", AMOUNT(options->rate),
+            COUNT(options->connection_count), plural(options->connection_count),
+            options->arrival == ARRIVAL_POISSON ? "at random (Poisson)" : "evenly spaced");
+    if (!rate_plan_is_constant(&options->rate_plan))
+        fprintf(to, " along %u segments", options->rate_plan.segment_count);
+    fprintf(to, ", idle %s%s", options_idle_name(options->idle),
+            options->idle_chosen ? " (auto)" : "");
+}
+
 static void print_load(FILE *to, const struct options *options)
 {
     if (options->rate > 0)
-        fprintf(to, "%s messages/s over %s connection%s, evenly spaced", AMOUNT(options->rate),
-                COUNT(options->connection_count), plural(options->connection_count));
+        print_open_load(to, options);
     else if (options->depth_max)
         fprintf(to, "%s connection%s, written until full (at most %s in flight on each)",
                 COUNT(options->connection_count), plural(options->connection_count),
@@ -44,7 +54,10 @@ void report_opening(FILE *to, const struct options *options, const struct plan *
     char address[ADDRESS_TEXT_SIZE];
 
     address_format(&options->address, address);
-    fprintf(to, "ackload: %s for %s: ", address, TIME(options->duration_ns));
+    fprintf(to, "ackload: %s for %s", address, TIME(options->duration_ns));
+    if (options->warmup_ns > 0)
+        fprintf(to, " after a warm-up of %s", TIME(options->warmup_ns));
+    fputs(": ", to);
     print_load(to, options);
     fprintf(to, ", frames of %.1f bytes, %u thread%s\n", plan_mean_frame_size(plan),
             options->thread_count, plural(options->thread_count));
@@ -101,9 +114,9 @@ static void print_ledger(FILE *to, const struct outcome *outcome)
 {
     const struct ledger *const ledger = &outcome->ledger;
 
-    fprintf(to, "  messages    %s sent = %s ok + %s failed + %s lost + %s cut off\n",
+    fprintf(to, "  messages    %s sent = %s ok + %s failed + %s lost + %s late + %s cut off\n",
             COUNT(ledger->sent), COUNT(ledger->ok), COUNT(ledger->failed), COUNT(ledger->lost),
-            COUNT(ledger->cut));
+            COUNT(ledger->late), COUNT(ledger->cut));
     fprintf(to, "  bad acks    %s duplicate, %s unknown, %s out of order, %s malformed\n",
             COUNT(ledger->duplicate), COUNT(ledger->unknown), COUNT(ledger->out_of_order),
             COUNT(ledger->malformed));
@@ -159,13 +172,17 @@ static void print_bad_ack(FILE *to, const struct bad_ack *bad)
 
 static void print_rate(FILE *to, const struct options *options, const struct outcome *outcome)
 {
-    fprintf(to, "  rate        %s acks/s over %.2f s", COUNT((uint64_t)(outcome->rate + 0.5)),
-            outcome->duration_s);
+    const bool client_bound = outcome->validity.verdict == VALIDITY_CLIENT_BOUND;
+
+    fprintf(to, "  rate        %s%s acks/s over %.2f s", client_bound ? ">= " : "",
+            COUNT((uint64_t)(outcome->rate + 0.5)), outcome->duration_s);
     if (options->rate > 0)
         fprintf(to, "; %s messages were due, %.2f %% of them sent", COUNT(outcome->scheduled),
                 outcome->scheduled > 0
                     ? 100 * (double)outcome->ledger.sent / (double)outcome->scheduled
                     : 0);
+    if (outcome->blocked > 0)
+        fprintf(to, ", %s blocked", COUNT(outcome->blocked));
     if (outcome->duration_s > 0)
         fprintf(to, "; out %s/s, in %s/s",
                 SIZE((double)outcome->traffic.sent_size / outcome->duration_s),
@@ -190,8 +207,9 @@ static void print_latencies(FILE *to, const struct options *options, const struc
     fprintf(to, "  %-11s %10s %10s %10s %10s %10s %10s\n", "", "mean", "p50", "p90", "p99", "p99.9",
             "max");
     if (options->rate > 0) {
-        print_latency(to, "due to ack", &outcome->latency);
-        print_latency(to, "written late", &outcome->lateness);
+        print_latency(to, "response", &outcome->latency);
+        print_latency(to, "service", &outcome->service);
+        print_latency(to, "lateness", &outcome->lateness);
     } else {
         print_latency(to, "latency", &outcome->latency);
     }
@@ -221,6 +239,57 @@ static void print_client(FILE *to, const struct options *options, const struct o
               to);
 }
 
+static void print_server(FILE *to, const struct outcome *outcome)
+{
+    const struct proc_usage *const server = &outcome->server;
+
+    if (!server->known)
+        return;
+    fprintf(to, "  server      %s of CPU", TIME(server->cpu_ns));
+    if (outcome->server_acked > 0)
+        fprintf(to, ", %s per ack (user %.0f %%)", TIME(server->cpu_ns / outcome->server_acked),
+                100 * server->user_share);
+    fprintf(to, "; busiest thread %.0f %%; switches %s voluntary, %s not\n", 100 * server->busiest,
+            COUNT(server->voluntary_count), COUNT(server->involuntary_count));
+}
+
+static void print_mix(FILE *to, const struct outcome *outcome)
+{
+    for (int i = 0; i < MIX_KIND_COUNT; i++) {
+        const struct mix_tally *const tally = &outcome->mix[i];
+        if (tally->connection_count > 0)
+            fprintf(to, "  beside      %s %s: %s opened, %s refused, %s closed by the server\n",
+                    COUNT(tally->connection_count), mix_kind_name((enum mix_kind)i),
+                    COUNT(tally->connect_count), COUNT(tally->refused_count),
+                    COUNT(tally->closed_count));
+    }
+}
+
+static void print_errors(FILE *to, const struct error_log *errors)
+{
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        const struct error_entry *const entry = &errors->entries[i];
+        if (entry->count > 0)
+            fprintf(to, "  error       %s x %s, first after %s on connection %s\n",
+                    COUNT(entry->count), error_cause_text((enum error_cause)i),
+                    TIME(entry->first_ns), COUNT(entry->connection));
+    }
+}
+
+/* The stamp, and each check that failed. */
+static void print_validity(FILE *to, const struct validity *validity)
+{
+    if (validity->verdict == VALIDITY_UNCHECKED)
+        return;
+    fprintf(to, "  validity    %s\n", validity_name(validity->verdict));
+    for (uint32_t i = 0; i < validity->check_count; i++) {
+        const struct validity_check *const check = &validity->checks[i];
+        if (!check->ok && check->fails_as != VALIDITY_VALID)
+            fprintf(to, "              %s: %.4g, limit %.4g (%s)\n", check->name, check->value,
+                    check->limit, check->meaning);
+    }
+}
+
 static const char *headline(enum verdict verdict)
 {
     switch (verdict) {
@@ -241,9 +310,13 @@ void report_result(FILE *to, const struct options *options, const struct plan *p
     print_ledger(to, outcome);
     if (outcome->first_bad.verdict != VERIFY_OK)
         print_bad_ack(to, &outcome->first_bad);
+    print_errors(to, &outcome->errors);
     print_rate(to, options, outcome);
     print_latencies(to, options, outcome);
     print_client(to, options, outcome);
+    print_server(to, outcome);
+    print_mix(to, outcome);
+    print_validity(to, &outcome->validity);
     fprintf(to, "  stream      seed %llu, hash %016llx\n", (unsigned long long)options->plan.seed,
             (unsigned long long)plan->hash);
     fprintf(to, "\n%s: %s%s.\n", headline(outcome_verdict(outcome)), outcome_reason(outcome),

@@ -68,7 +68,13 @@ static void the_opening_says_what_will_happen(void **state)
     check_text(bench, "written until full (at most 65,536 in flight on each)");
     bench->options.rate = 50000;
     report_opening(bench->to, &bench->options, &bench->plan);
-    check_text(bench, "50.0k messages/s over 100 connections, evenly spaced");
+    check_text(bench, "50.0k messages/s over 100 connections, evenly spaced, idle sleep");
+    bench->options.arrival = ARRIVAL_POISSON;
+    bench->options.warmup_ns = NS_PER_S;
+    bench->options.rate_plan = (struct rate_plan){{{1, 2, 1}, {2, 2, 0}}, 2};
+    report_opening(bench->to, &bench->options, &bench->plan);
+    check_text(bench, "after a warm-up of 1.00 s: 50.0k messages/s over 100 connections, at random "
+                      "(Poisson) along 2 segments");
 }
 
 static void the_live_line_is_rewritten_on_a_terminal(void **state)
@@ -119,7 +125,8 @@ static void the_table_closes_with_the_verdict(void **state)
     outcome->latency.max_ns = 1000;
     outcome->latency.bucket[latency_index(1000)] = 1000;
     report_result(bench->to, &bench->options, &bench->plan, outcome);
-    check_text(bench, "messages    1,000 sent = 1,000 ok + 0 failed + 0 lost + 0 cut off\n");
+    check_text(bench,
+               "messages    1,000 sent = 1,000 ok + 0 failed + 0 lost + 0 late + 0 cut off\n");
     check_text(bench, "rate        500 acks/s over 2.00 s; out 17.5 kB/s, in 7.00 kB/s\n");
     check_text(bench, "10.0 messages per write, 20.0 acks per read\n");
     check_text(bench, "the server may be faster than this");
@@ -143,7 +150,7 @@ static void what_went_wrong_is_shown(void **state)
                  "00000005",
     };
     report_result(bench->to, &bench->options, &bench->plan, outcome);
-    check_text(bench, "5 sent = 0 ok + 0 failed + 2 lost + 3 cut off\n");
+    check_text(bench, "5 sent = 0 ok + 0 failed + 2 lost + 0 late + 3 cut off\n");
     check_text(bench, "0 duplicate, 0 unknown, 0 out of order, 1 malformed\n");
     check_text(bench, "1 connection ended before the run did\n");
     check_text(bench, "malformed, after 1.50 ms on connection 42: 0000000e81303030303030303500, "
@@ -153,7 +160,7 @@ static void what_went_wrong_is_shown(void **state)
                       "early).\n");
 }
 
-static void an_open_loop_shows_both_clocks(void **state)
+static void an_open_loop_shows_all_clocks(void **state)
 {
     struct bench *const bench = *state;
     bench->options.rate = 1000;
@@ -162,8 +169,36 @@ static void an_open_loop_shows_both_clocks(void **state)
     bench->outcome.latency.count = 1;
     report_result(bench->to, &bench->options, &bench->plan, &bench->outcome);
     check_text(bench, "1,000 messages were due, 99.00 % of them sent");
-    check_text(bench, "due to ack");
-    check_text(bench, "written late");
+    check_text(bench, "response");
+    check_text(bench, "lateness");
+}
+
+static void a_client_that_was_the_limit_is_stamped(void **state)
+{
+    struct bench *const bench = *state;
+    struct outcome *const outcome = &bench->outcome;
+    bench->options.rate = 1000;
+    outcome->ledger = (struct ledger){.sent = 10, .ok = 10};
+    outcome->rate = 10;
+    outcome->blocked = 3;
+    outcome->strict = true;
+    outcome->server = (struct proc_usage){.known = true, .cpu_ns = 5000, .user_share = 0.25};
+    outcome->server_acked = 10;
+    outcome->mix[MIX_IDLE] = (struct mix_tally){.connection_count = 7, .connect_count = 7};
+    error_log_note(&outcome->errors, CAUSE_SEND_STALL, 2, 1000, 5, (struct bytes){0});
+    outcome->validity = (struct validity){
+        .verdict = VALIDITY_CLIENT_BOUND,
+        .check_count = 1,
+        .checks = {{"useful", false, 0.99, 0.7, VALIDITY_CLIENT_BOUND, "share"}},
+    };
+    report_result(bench->to, &bench->options, &bench->plan, outcome);
+    check_text(bench, "rate        >= 10 acks/s");
+    check_text(bench, ", 3 blocked");
+    check_text(bench, "server      5.00 us of CPU, 500 ns per ack (user 25 %)");
+    check_text(bench, "beside      7 idle: 7 opened");
+    check_text(bench, "error       2 x the socket took no byte");
+    check_text(bench, "validity    CLIENT-BOUND\n              useful: 0.99, limit 0.7 (share)\n");
+    check_text(bench, "INVALID: the client was not fit to measure this");
 }
 
 int main(void)
@@ -174,7 +209,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_live_line_is_a_line_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(the_table_closes_with_the_verdict, setup, teardown),
         cmocka_unit_test_setup_teardown(what_went_wrong_is_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_open_loop_shows_both_clocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_open_loop_shows_all_clocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_client_that_was_the_limit_is_stamped, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

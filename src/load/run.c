@@ -9,7 +9,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "load/ceiling.h"
 #include "load/dial.h"
+
+/* How long a socket may be full without --timeout, until that is an error. */
+#define STALL_DEFAULT_NS NS_PER_S
+
+/* What the main thread sees of the measured time from outside. */
+struct window {
+    bool begun;
+    bool ended;
+    struct proc_sample server_begin;
+    struct proc_sample server_end;
+    struct proc_machine machine_begin;
+    struct proc_machine machine_end;
+    uint64_t acked_begin;
+    uint64_t acked_end;
+};
 
 struct run {
     const struct options *options;
@@ -22,25 +38,39 @@ struct run {
 
     struct sample previous;
     struct sample current;
+    struct interval_times times;
+
+    struct mix *mix; /* NULL = no neighbours */
+    struct window window;
     size_t interval_room;
     struct outcome outcome;
 };
 
 static struct worker_common make_common(const struct options *options, const struct plan *plan)
 {
-    return (struct worker_common){
+    struct worker_common common = {
         .plan = plan,
         .schedule =
             {
-                .interval_ns = options->rate > 0 ? (double)NS_PER_S / options->rate : 0,
                 .connection_count = options->connection_count,
+                .seed = options->plan.seed,
+                .arrival = options->arrival,
             },
         .open_loop = options->rate > 0,
+        .idle = options->idle,
+        .burst = options->burst > 0 ? options->burst : UINT32_MAX,
+        .warmup_ns = options->warmup_ns,
         .duration_ns = options->duration_ns,
         .drain_ns = options->drain_ns,
+        .timeout_ns = options->timeout_ns > 0 ? options->timeout_ns : UINT64_MAX,
         .window = options->window,
         .dialect = options->dialect,
     };
+
+    common.stall_ns = common.timeout_ns < UINT64_MAX ? common.timeout_ns : STALL_DEFAULT_NS;
+    if (common.open_loop)
+        schedule_init(&common.schedule, &options->rate_plan, options->warmup_ns);
+    return common;
 }
 
 static int init_workers(struct run *run, const int *fds, struct ackd_error *error)
@@ -123,6 +153,8 @@ void run_close(struct run *run)
     if (run->common.done_fd >= 0)
         close(run->common.done_fd);
     pthread_barrier_destroy(&run->started);
+    if (run->mix)
+        mix_stop(run->mix, run->outcome.mix);
     free(run->workers);
     free(run->outcome.intervals);
     free(run);
@@ -130,6 +162,11 @@ void run_close(struct run *run)
 
 int run_start(struct run *run, struct ackd_error *error)
 {
+    if (!mix_is_empty(&run->options->mix)) {
+        const int status = mix_start(&run->mix, &run->options->mix, &run->options->address, error);
+        if (status < 0)
+            return status;
+    }
     while (run->running_count < run->worker_count) {
         const int status = worker_start(&run->workers[run->running_count], error);
         if (status < 0)
@@ -168,17 +205,27 @@ uint64_t run_start_ns(const struct run *run)
     return run->common.schedule.start_ns;
 }
 
+static void merge_clocks(struct sample *sample, const struct clocks *clocks)
+{
+    latency_merge(&sample->response, &clocks->response);
+    latency_merge(&sample->service, &clocks->service);
+    latency_merge(&sample->lateness, &clocks->lateness);
+}
+
 static void take_sample(const struct run *run, uint64_t now_ns, struct sample *ret_sample)
 {
     memset(ret_sample, 0, sizeof *ret_sample);
     ret_sample->time_ns = now_ns - run->common.schedule.start_ns;
     for (uint32_t i = 0; i < run->worker_count; i++) {
         const struct tally *const tally = run->workers[i].tally;
+        ret_sample->sent += counter_read(&tally->sent);
         ret_sample->acked += counter_read(&tally->acked);
         ret_sample->error += counter_read(&tally->error);
         ret_sample->in_flight += counter_read(&tally->in_flight);
         ret_sample->open += counter_read(&tally->open);
-        latency_merge(&ret_sample->latency, &tally->latency);
+        merge_clocks(ret_sample, &tally->measured);
+        if (run->common.warmup_ns > 0)
+            merge_clocks(ret_sample, &tally->warmup);
     }
 }
 
@@ -200,15 +247,37 @@ static struct interval *append_interval(struct run *run)
     return &outcome->intervals[outcome->interval_count++];
 }
 
+static void take_times(struct run *run)
+{
+    const struct sample *const current = &run->current;
+    const struct sample *const previous = &run->previous;
+
+    run->times.response = current->response;
+    run->times.service = current->service;
+    run->times.lateness = current->lateness;
+    latency_subtract(&run->times.response, &previous->response);
+    latency_subtract(&run->times.service, &previous->service);
+    latency_subtract(&run->times.lateness, &previous->lateness);
+}
+
+/* The phase that an interval from @from_ns on lies in, since the start. */
+static enum phase phase_of(const struct run *run, uint64_t from_ns)
+{
+    if (from_ns < run->common.warmup_ns)
+        return PHASE_WARMUP;
+    return from_ns < run->common.warmup_ns + run->common.duration_ns ? PHASE_MEASURED : PHASE_DRAIN;
+}
+
 const struct interval *run_sample(struct run *run, uint64_t now_ns)
 {
     static const struct interval nothing;
     struct sample *const current = &run->current;
 
     take_sample(run, now_ns, current);
-    struct latency_sum latency = current->latency;
-    latency_subtract(&latency, &run->previous.latency);
+    take_times(run);
 
+    const struct latency_sum *const latency =
+        run->common.open_loop ? &run->times.response : &run->times.service;
     const double duration_s = (double)(current->time_ns - run->previous.time_ns) / (double)NS_PER_S;
     if (duration_s <= 0)
         return &nothing;
@@ -216,16 +285,60 @@ const struct interval *run_sample(struct run *run, uint64_t now_ns)
     *interval = (struct interval){
         .at_s = (double)current->time_ns / (double)NS_PER_S,
         .duration_s = duration_s,
+        .phase = phase_of(run, run->previous.time_ns),
+        .sent = current->sent - run->previous.sent,
         .acked = current->acked - run->previous.acked,
         .in_flight = current->in_flight,
         .open = current->open,
         .error = current->error,
-        .p50_ns = latency_percentile_ns(&latency, 0.5),
-        .p99_ns = latency_percentile_ns(&latency, 0.99),
+        .p50_ns = latency_percentile_ns(latency, 0.5),
+        .p99_ns = latency_percentile_ns(latency, 0.99),
     };
     interval->rate = (double)interval->acked / duration_s;
     run->previous = *current;
     return interval;
+}
+
+const struct interval_times *run_interval_times(const struct run *run)
+{
+    return &run->times;
+}
+
+static uint64_t count_acked(const struct run *run)
+{
+    uint64_t acked = 0;
+
+    for (uint32_t i = 0; i < run->worker_count; i++)
+        acked += counter_read(&run->workers[i].tally->acked);
+    return acked;
+}
+
+static void look(const struct run *run, struct proc_sample *ret_server,
+                 struct proc_machine *ret_machine, uint64_t *ret_acked)
+{
+    *ret_machine = proc_machine();
+    if (run->options->server_pid > 0)
+        proc_sample(run->options->server_pid, ret_server);
+    *ret_acked = count_acked(run);
+}
+
+uint64_t run_tick(struct run *run, uint64_t now_ns)
+{
+    struct window *const window = &run->window;
+    const uint64_t begin_ns = run->common.schedule.start_ns + run->common.warmup_ns;
+    const uint64_t end_ns = begin_ns + run->common.duration_ns;
+
+    if (!window->begun && now_ns >= begin_ns) {
+        window->begun = true;
+        look(run, &window->server_begin, &window->machine_begin, &window->acked_begin);
+    }
+    if (!window->ended && now_ns >= end_ns) {
+        window->ended = true;
+        look(run, &window->server_end, &window->machine_end, &window->acked_end);
+    }
+    if (!window->begun)
+        return begin_ns;
+    return window->ended ? UINT64_MAX : end_ns;
 }
 
 static void merge_traffic(struct traffic *sum, const struct traffic *from)
@@ -248,30 +361,142 @@ static void merge_bad_ack(struct bad_ack *earliest, const struct worker *worker)
         *earliest = bad;
 }
 
+static void merge_clocks_of(struct outcome *outcome, const struct worker *worker)
+{
+    const struct tally *const tally = worker->tally;
+    const bool open_loop = worker->common->open_loop;
+
+    latency_merge(&outcome->latency,
+                  open_loop ? &tally->measured.response : &tally->measured.service);
+    latency_merge(&outcome->service, &tally->measured.service);
+    latency_merge(&outcome->lateness, &tally->measured.lateness);
+    latency_merge(&outcome->pacing, &tally->pacing);
+    latency_merge(&outcome->frames_per_write, &tally->frames_per_write);
+    latency_merge(&outcome->acks_per_read, &tally->acks_per_read);
+}
+
+static void merge_errors(struct outcome *outcome, const struct worker *worker)
+{
+    struct error_log errors = worker->lane.errors;
+
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        if (errors.entries[i].count > 0)
+            errors.entries[i].first_ns -= worker->common->schedule.start_ns;
+    }
+    error_log_merge(&outcome->errors, &errors);
+    merge_bad_ack(&outcome->first_bad, worker);
+}
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* Adds what happened between the two marks of the measured time. */
+static void merge_marks(struct outcome *outcome, const struct worker *worker)
+{
+    const struct mark *const begin = &worker->begin;
+    const struct mark *const end = &worker->end;
+    const double measured_ns = (double)(end->time_ns - begin->time_ns);
+    const uint64_t acked = end->acked - begin->acked;
+    const uint64_t involuntary = end->involuntary_count - begin->involuntary_count;
+
+    if (measured_ns <= 0)
+        return;
+    const double measured_s = measured_ns / (double)NS_PER_S;
+    const double busy = (double)(end->cpu_ns - begin->cpu_ns) / measured_ns;
+    const double useful = (double)(end->useful_ns - begin->useful_ns) / measured_ns;
+    const double service_ns = (double)(end->service_ns - begin->service_ns);
+    outcome->measured_acked += acked;
+    outcome->rate += (double)acked / measured_s;
+    outcome->duration_s = larger(outcome->duration_s, measured_s);
+    outcome->busy = larger(outcome->busy, busy);
+    /* A thread that waits for its CPU in the middle of a turn was not useful meanwhile. */
+    outcome->useful = larger(outcome->useful, useful < busy ? useful : busy);
+    outcome->client_cpu_ns += end->cpu_ns - begin->cpu_ns;
+    outcome->client_voluntary += end->voluntary_count - begin->voluntary_count;
+    outcome->client_involuntary += involuntary;
+    outcome->involuntary_per_s =
+        larger(outcome->involuntary_per_s, (double)involuntary / measured_s);
+    outcome->idle_count += end->idle_count - begin->idle_count;
+    outcome->full_count += end->full_count - begin->full_count;
+    outcome->in_flight += (end->flight_ns - begin->flight_ns) / measured_ns;
+    outcome->in_flight_wanted += service_ns / measured_ns;
+    if (acked > 0)
+        outcome->in_flight_edge += (double)(begin->in_flight + end->in_flight) *
+                                   (service_ns / (double)acked) / measured_ns;
+}
+
 static void merge_worker(struct outcome *outcome, const struct worker *worker)
 {
-    const double measured_s = (double)worker->measured_ns / (double)NS_PER_S;
-
     ledger_merge(&outcome->ledger, &worker->lane.ledger);
     merge_traffic(&outcome->traffic, &worker->lane.traffic);
     outcome->disconnect_count += worker->lane.disconnect_count;
+    outcome->live_count += worker->live_count;
     outcome->scheduled += worker->released;
-    merge_bad_ack(&outcome->first_bad, worker);
-    latency_merge(&outcome->latency, &worker->tally->latency);
-    latency_merge(&outcome->lateness, &worker->tally->lateness);
-    if (measured_s <= 0)
-        return;
-    outcome->rate += (double)worker->measured_acked / measured_s;
-    if (measured_s > outcome->duration_s)
-        outcome->duration_s = measured_s;
-    const double busy = (double)worker->cpu_ns / (double)worker->measured_ns;
-    if (busy > outcome->busy)
-        outcome->busy = busy;
+    outcome->offered += worker->offered;
+    outcome->achieved += worker->achieved;
+    outcome->blocked_unsent += worker->blocked_unsent;
+    outcome->blocked += worker->lane.blocked_count;
+    merge_clocks_of(outcome, worker);
+    merge_errors(outcome, worker);
+    merge_marks(outcome, worker);
 }
 
 static double seconds(struct timeval time)
 {
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static struct validity judge(const struct run *run)
+{
+    const struct outcome *const outcome = &run->outcome;
+    const struct validity_input input = {
+        .open_loop = run->common.open_loop,
+        .clean = ledger_is_clean(&outcome->ledger),
+        .duration_s = outcome->duration_s,
+        .offered = outcome->offered,
+        .achieved = outcome->achieved,
+        .blocked_unsent = outcome->blocked_unsent,
+        .lateness_p99_ns = latency_percentile_ns(&outcome->pacing, 0.99),
+        .lateness_budget_ns = run->options->lateness_budget_ns,
+        /* A closed loop does not spin: all of its CPU time is useful. */
+        .useful = run->common.open_loop ? outcome->useful : outcome->busy,
+        .rate = outcome->rate,
+        .ceiling = outcome->ceiling,
+        .in_flight = outcome->in_flight,
+        .in_flight_wanted = outcome->in_flight_wanted,
+        .in_flight_edge = outcome->in_flight_edge,
+        .connections_asked = run->options->connection_count,
+        .connections_live = outcome->live_count,
+        .steal = outcome->steal,
+        .involuntary_per_s = outcome->involuntary_per_s,
+        .idle_count = outcome->idle_count,
+        .full_count = outcome->full_count,
+        .server_known = outcome->server.known,
+        .server_busy = outcome->server.busiest,
+    };
+
+    if (run->options->validity == VALIDITY_OFF)
+        return (struct validity){.verdict = VALIDITY_UNCHECKED};
+    return validity_judge(&input);
+}
+
+/* Sums up what the main thread saw of server and machine. */
+static void merge_window(struct run *run)
+{
+    const struct window *const window = &run->window;
+    struct outcome *const outcome = &run->outcome;
+    const uint64_t ticks = window->machine_end.total_ticks - window->machine_begin.total_ticks;
+
+    if (!window->begun || !window->ended)
+        return;
+    if (ticks > 0)
+        outcome->steal =
+            (double)(window->machine_end.steal_ticks - window->machine_begin.steal_ticks) /
+            (double)ticks;
+    outcome->server = proc_compare(&window->server_begin, &window->server_end);
+    outcome->server_acked = window->acked_end - window->acked_begin;
 }
 
 const struct outcome *run_finish(struct run *run)
@@ -282,11 +507,23 @@ const struct outcome *run_finish(struct run *run)
     outcome->counted_only = run->options->dialect == DIALECT_RULE_NONE;
     while (run->running_count > 0)
         worker_join(&run->workers[--run->running_count]);
+    if (run->mix)
+        mix_stop(run->mix, outcome->mix);
+    run->mix = NULL;
     for (uint32_t i = 0; i < run->worker_count; i++)
         merge_worker(outcome, &run->workers[i]);
+    /* A run that was stopped early ends the measured time with it. */
+    if (!run->window.ended)
+        look(run, &run->window.server_end, &run->window.machine_end, &run->window.acked_end);
+    run->window.ended = true;
+    merge_window(run);
     getrusage(RUSAGE_SELF, &usage);
     outcome->cpu_user_s = seconds(usage.ru_utime);
     outcome->cpu_system_s = seconds(usage.ru_stime);
+    outcome->strict = run->options->validity == VALIDITY_STRICT;
+    outcome->ceiling =
+        ceiling_find(CEILING_PATH, run->options, latency_mean_ns(&outcome->frames_per_write));
+    outcome->validity = judge(run);
     return outcome;
 }
 
@@ -297,7 +534,18 @@ enum verdict outcome_verdict(const struct outcome *outcome)
         return VERDICT_FAIL;
     if (outcome->ledger.sent == 0 || outcome->disconnect_count > 0)
         return VERDICT_INVALID;
+    if (outcome->strict && !validity_is_good(outcome->validity.verdict))
+        return VERDICT_INVALID;
     return VERDICT_PASS;
+}
+
+static const char *invalid_reason(const struct outcome *outcome)
+{
+    if (outcome->ledger.sent == 0)
+        return "nothing was sent, so nothing was measured";
+    if (outcome->disconnect_count > 0)
+        return "the server ended connections before the run did";
+    return "the client was not fit to measure this; see the checks";
 }
 
 const char *outcome_reason(const struct outcome *outcome)
@@ -306,8 +554,7 @@ const char *outcome_reason(const struct outcome *outcome)
     case VERDICT_FAIL:
         return "not every message was acked once, in order, with result 0";
     case VERDICT_INVALID:
-        return outcome->ledger.sent == 0 ? "nothing was sent, so nothing was measured"
-                                         : "the server ended connections before the run did";
+        return invalid_reason(outcome);
     case VERDICT_PASS:
         break;
     }

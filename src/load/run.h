@@ -8,30 +8,52 @@
 #ifndef LOAD_RUN_H
 #define LOAD_RUN_H
 
+#include "load/mix.h"
 #include "load/options.h"
+#include "load/proc.h"
+#include "load/validity.h"
 #include "load/worker.h"
 
 /* What the threads had done at some moment. */
 struct sample {
     uint64_t time_ns; /* since the start */
+    uint64_t sent;
     uint64_t acked;
     uint64_t error;
     uint64_t in_flight;
     uint64_t open;
-    struct latency_sum latency;
+    struct latency_sum response; /* warm-up included, as in the two below */
+    struct latency_sum service;
+    struct latency_sum lateness;
+};
+
+/* Which part of a run an interval ended in. */
+enum phase {
+    PHASE_WARMUP,
+    PHASE_MEASURED,
+    PHASE_DRAIN,
 };
 
 /* What happened between two samples. */
 struct interval {
     double at_s; /* its end, since the start */
     double duration_s;
+    enum phase phase;
+    uint64_t sent;
     uint64_t acked;
     double rate;
     uint64_t in_flight; /* at its end */
     uint64_t open;
-    uint64_t error; /* since the start */
-    uint64_t p50_ns;
+    uint64_t error;  /* since the start */
+    uint64_t p50_ns; /* of the response time in an open loop, of the service time in a closed one */
     uint64_t p99_ns;
+};
+
+/* The times of the messages of one interval.  A closed loop has service only. */
+struct interval_times {
+    struct latency_sum response;
+    struct latency_sum service;
+    struct latency_sum lateness;
 };
 
 struct outcome {
@@ -42,16 +64,50 @@ struct outcome {
     bool interrupted;
     bool counted_only; /* acks were not looked at */
 
-    double duration_s;  /* of sending */
-    double rate;        /* acks per second while sending */
-    uint64_t scheduled; /* open loop: messages that were due in this time */
+    double duration_s;       /* of the measured time: sending, without the warm-up */
+    double rate;             /* acks per second in it */
+    uint64_t scheduled;      /* open loop: messages that were due, warm-up included */
+    uint64_t offered;        /* open loop: messages that were due in the measured time, */
+    uint64_t achieved;       /* how many of them were written before it ended, */
+    uint64_t blocked_unsent; /* and how many not, because window or socket was full */
+    uint64_t blocked;        /* due when window or socket was full, warm-up included */
 
-    struct latency_sum latency;
+    /* Messages due (open loop) or written (closed) in the measured time. */
+    struct latency_sum latency; /* response in an open loop, service in a closed one */
+    struct latency_sum service;
     struct latency_sum lateness;
+    struct latency_sum pacing; /* lateness of messages that the server did not keep back */
+
+    struct latency_sum frames_per_write; /* counts, not times */
+    struct latency_sum acks_per_read;
 
     double cpu_user_s; /* of the whole process, drain included */
     double cpu_system_s;
-    double busy; /* the busiest thread's CPU time while sending, as a fraction of it */
+    double busy;   /* the busiest thread's CPU time in the measured time, as a fraction of it */
+    double useful; /* the busiest thread's share of time that moved bytes */
+
+    /* Of the measured time, all threads. */
+    uint64_t measured_acked;
+    uint64_t client_cpu_ns;
+    uint64_t client_voluntary;
+    uint64_t client_involuntary;
+    double involuntary_per_s; /* of the worst thread */
+    uint64_t idle_count;
+    uint64_t full_count;
+    double in_flight;        /* mean */
+    double in_flight_wanted; /* rate x mean time in flight */
+    double in_flight_edge;   /* how far they may differ by what crosses the edges */
+    uint32_t live_count;     /* connections at the end of sending */
+    double steal;            /* share of the machine's CPU time */
+    double ceiling;          /* acks per second of the selftest; 0 = not known */
+
+    struct proc_usage server; /* with --server-pid */
+    uint64_t server_acked;    /* acks between the two looks at the server */
+
+    struct error_log errors; /* times are since the start */
+    struct mix_tally mix[MIX_KIND_COUNT];
+    struct validity validity;
+    bool strict; /* without the stamp the run is invalid */
 
     struct interval *intervals;
     size_t interval_count;
@@ -61,7 +117,7 @@ struct outcome {
 enum verdict {
     VERDICT_PASS = 0,
     VERDICT_FAIL = 12,    /* a message was not acked once, in order, with result 0 */
-    VERDICT_INVALID = 13, /* the load was not what was asked for */
+    VERDICT_INVALID = 13, /* the load was not what was asked for, or the client was the limit */
 };
 
 struct run;
@@ -87,6 +143,13 @@ void run_stop(struct run *run, enum worker_stop how);
 /* Closes the interval since the last call, keeps it for the result, and returns it (good until the
  * next call).  @now_ns is clock_monotonic_ns(). */
 const struct interval *run_sample(struct run *run, uint64_t now_ns);
+
+/* The times of the messages between the last two calls of run_sample(). */
+const struct interval_times *run_interval_times(const struct run *run);
+
+/* Does what is due at @now_ns beside the samples: looks at the server and the machine when the
+ * measured time begins and ends.  Returns when to call it again at the latest. */
+uint64_t run_tick(struct run *run, uint64_t now_ns);
 
 /* When the clock was started. */
 uint64_t run_start_ns(const struct run *run);

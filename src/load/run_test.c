@@ -94,6 +94,7 @@ static struct options make_options(const struct server *server, uint64_t duratio
         .duration_ns = duration_ns,
         .drain_ns = 5 * NS_PER_S,
         .plan = {.seed = 1, .teaching = true},
+        .validity = VALIDITY_WARN,
     };
 }
 
@@ -120,6 +121,8 @@ static void check_whole_run(double rate)
     start_server(&server);
     struct options options = make_options(&server, 100 * NS_PER_MS);
     options.rate = rate;
+    if (rate > 0)
+        options.rate_plan = (struct rate_plan){{{rate, rate, 0}}, 1};
     assert_int_equal(plan_init(&plan, &options.plan, NULL), 0);
     struct run *const run = start_run(&options, &plan);
     wait_done(run);
@@ -135,6 +138,9 @@ static void check_whole_run(double rate)
     assert_true(outcome->duration_s >= 0.1);
     assert_false(outcome->interrupted);
     if (rate > 0) {
+        assert_int_equal(outcome->offered, outcome->scheduled);
+        assert_int_equal(outcome->achieved, outcome->scheduled);
+        assert_int_equal(outcome->service.count, outcome->scheduled);
         assert_int_equal(outcome->scheduled, (uint64_t)(rate / 10));
         assert_int_equal(outcome->ledger.sent, outcome->scheduled);
         assert_int_equal(outcome->lateness.count, outcome->scheduled);

@@ -45,22 +45,28 @@ static inline void sendlog_put(struct sendlog *log, uint64_t last, uint64_t time
 }
 
 /* Adds to @latency how long the messages after @from up to @to took until @now_ns, and drops them
- * and all before them. */
-static inline void sendlog_settle(struct sendlog *log, uint64_t from, uint64_t to, uint64_t now_ns,
-                                  struct latency *latency)
+ * and all before them.  Returns how many took longer than @timeout_ns. */
+static inline uint64_t sendlog_settle(struct sendlog *log, uint64_t from, uint64_t to,
+                                      uint64_t now_ns, uint64_t timeout_ns, struct latency *latency)
 {
+    uint64_t late_count = 0;
+
     while (from < to) {
         assert(log->first != log->end);
         const struct sendlog_batch batch = log->ring[log->first & log->mask];
         const uint64_t end = batch.last < to ? batch.last : to;
 
         if (end > from) {
-            latency_add(latency, now_ns - batch.time_ns, end - from);
+            const uint64_t age_ns = now_ns - batch.time_ns;
+            latency_add(latency, age_ns, end - from);
+            if (age_ns > timeout_ns)
+                late_count += end - from;
             from = end;
         }
         if (batch.last <= to)
             log->first++;
     }
+    return late_count;
 }
 
 #endif

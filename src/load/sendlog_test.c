@@ -46,11 +46,11 @@ static void each_ack_counts_from_its_own_write(void **state)
     struct bench *const bench = *state;
     sendlog_put(&bench->log, 10, 100);
     sendlog_put(&bench->log, 12, 150);
-    sendlog_settle(&bench->log, 0, 11, 200, &bench->latency);
+    sendlog_settle(&bench->log, 0, 11, 200, UINT64_MAX, &bench->latency);
     assert_int_equal(sum_of(bench)->count, 11);
     assert_int_equal(bench->sum.bucket[100], 10);
     assert_int_equal(bench->sum.bucket[50], 1);
-    sendlog_settle(&bench->log, 11, 12, 160, &bench->latency);
+    sendlog_settle(&bench->log, 11, 12, 160, UINT64_MAX, &bench->latency);
     assert_int_equal(sum_of(bench)->bucket[10], 1);
     assert_int_equal(bench->log.first, bench->log.end);
 }
@@ -61,10 +61,10 @@ static void messages_jumped_over_are_not_counted(void **state)
     sendlog_put(&bench->log, 5, 100);
     sendlog_put(&bench->log, 9, 110);
     sendlog_put(&bench->log, 20, 120);
-    sendlog_settle(&bench->log, 11, 12, 150, &bench->latency);
+    sendlog_settle(&bench->log, 11, 12, 150, UINT64_MAX, &bench->latency);
     assert_int_equal(sum_of(bench)->count, 1);
     assert_int_equal(bench->sum.bucket[30], 1);
-    sendlog_settle(&bench->log, 12, 20, 150, &bench->latency);
+    sendlog_settle(&bench->log, 12, 20, 150, UINT64_MAX, &bench->latency);
     assert_int_equal(sum_of(bench)->count, 9);
 }
 
@@ -73,10 +73,19 @@ static void a_full_log_keeps_the_earlier_time(void **state)
     struct bench *const bench = *state;
     for (uint64_t i = 1; i <= 6; i++)
         sendlog_put(&bench->log, i, 100 + i);
-    sendlog_settle(&bench->log, 0, 6, 200, &bench->latency);
+    sendlog_settle(&bench->log, 0, 6, 200, UINT64_MAX, &bench->latency);
     assert_int_equal(sum_of(bench)->count, 6);
     /* Messages 5 and 6 joined the write of message 4. */
     assert_int_equal(bench->sum.bucket[96], 3);
+}
+
+static void what_took_too_long_is_counted(void **state)
+{
+    struct bench *const bench = *state;
+    sendlog_put(&bench->log, 10, 100);
+    sendlog_put(&bench->log, 15, 150);
+    assert_int_equal(sendlog_settle(&bench->log, 0, 12, 200, 99, &bench->latency), 10);
+    assert_int_equal(sendlog_settle(&bench->log, 12, 15, 250, 100, &bench->latency), 0);
 }
 
 static void it_goes_round_and_round(void **state)
@@ -84,7 +93,7 @@ static void it_goes_round_and_round(void **state)
     struct bench *const bench = *state;
     for (uint64_t i = 1; i <= 1000; i++) {
         sendlog_put(&bench->log, 2 * i, 10 * i);
-        sendlog_settle(&bench->log, 2 * i - 2, 2 * i, 10 * i + 7, &bench->latency);
+        sendlog_settle(&bench->log, 2 * i - 2, 2 * i, 10 * i + 7, UINT64_MAX, &bench->latency);
     }
     assert_int_equal(sum_of(bench)->bucket[7], 2000);
 }
@@ -103,6 +112,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_ack_counts_from_its_own_write, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_jumped_over_are_not_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_log_keeps_the_earlier_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_took_too_long_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(it_goes_round_and_round, setup, teardown),
         cmocka_unit_test(the_size_follows_the_window),
     };

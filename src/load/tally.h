@@ -3,7 +3,7 @@
  * tally - what one thread has done so far, for others to read while it runs
  *
  * The thread counts in plain variables of its own and publishes them here once per loop turn;
- * latencies are added here directly.  Nobody else writes; no line of it is shared with another
+ * times are added here directly.  Nobody else writes; no line of it is shared with another
  * thread's. */
 #ifndef LOAD_TALLY_H
 #define LOAD_TALLY_H
@@ -18,14 +18,29 @@ struct traffic {
     uint64_t read_count;  /* receives that moved bytes */
 };
 
+/* The three clocks of a message give three times.  A closed loop has no due times, so that it
+ * knows the service time only. */
+struct clocks {
+    struct latency response; /* from due to acked */
+    struct latency service;  /* from written to acked */
+    struct latency lateness; /* from due to written */
+};
+
 struct tally {
-    counter acked; /* ok and failed */
+    counter sent;
+    counter acked; /* ok, failed and late */
     counter error; /* all that is wrong in the ledger */
     counter in_flight;
     counter open; /* connections */
 
-    struct latency latency;  /* from written (closed loop) or due (open loop) to acked */
-    struct latency lateness; /* open loop: from due to written */
+    struct clocks warmup; /* of messages due (open loop) or written (closed) in the warm-up */
+    struct clocks measured;
+    struct latency
+        pacing; /* the lateness of measured messages that the client alone was late with */
+
+    /* Counts, not times: messages of each write and acks of each read, while measuring. */
+    struct latency frames_per_write;
+    struct latency acks_per_read;
 };
 
 #endif

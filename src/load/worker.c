@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,7 +35,7 @@ static int init_rings(struct worker *worker)
 {
     const struct worker_common *const common = worker->common;
     const uint64_t memory_count = verify_memory_count(common->window);
-    const uint32_t batch_count = sendlog_batch_count(common->open_loop ? 1 : common->window);
+    const uint32_t batch_count = sendlog_batch_count(common->window);
     const size_t missing_size = memory_count / 8;
     const size_t log_size = batch_count * sizeof(struct sendlog_batch);
 
@@ -60,13 +61,20 @@ static int init_lane(struct worker *worker)
 
     lane->counting = worker->common->dialect == DIALECT_RULE_NONE;
     lane->window = worker->common->window;
+    lane->burst = worker->common->burst;
+    lane->timeout_ns = worker->common->timeout_ns;
+    lane->stall_ns = worker->common->stall_ns;
     lane->schedule = worker->common->open_loop ? &worker->common->schedule : NULL;
     lane->receive = allocate(LANE_HEADROOM_SIZE + LANE_RECEIVE_SIZE);
     lane->tally = worker->tally = allocate(sizeof *worker->tally);
     worker->conns = allocate(worker->conn_count * sizeof *worker->conns);
-    worker->queue = calloc(worker->conn_count, sizeof *worker->queue);
-    if (!lane->receive || !lane->tally || !worker->conns || !worker->queue)
+    lane->pending = calloc(worker->conn_count, sizeof(struct conn *));
+    if (!lane->receive || !lane->tally || !worker->conns || !lane->pending)
         return -ENOMEM;
+    if (agenda_init(&worker->agenda, worker->conns, worker->conn_count,
+                    worker->common->schedule.arrival) < 0)
+        return -ENOMEM;
+    pace_init(&worker->pace, worker->common->idle);
     lane->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (lane->epoll_fd < 0)
         return -errno;
@@ -88,7 +96,6 @@ int worker_init(struct worker *worker, const struct worker_common *common, const
         .lane.epoll_fd = -1,
         .wake_fd = -1,
         .cpu = -1,
-        .due_sequence = 1,
     };
     int status = train_init(&worker->lane.train, common->plan, error);
     if (status < 0)
@@ -124,7 +131,8 @@ void worker_deinit(struct worker *worker)
     free(worker->lane.receive);
     free(worker->tally);
     free(worker->conns);
-    free(worker->queue);
+    free(worker->lane.pending);
+    agenda_deinit(&worker->agenda);
     free(worker->memory);
     *worker = (struct worker){.lane.epoll_fd = -1, .wake_fd = -1};
 }
@@ -134,41 +142,13 @@ static void publish(struct worker *worker)
     const struct ledger *const ledger = &worker->lane.ledger;
     struct tally *const tally = worker->tally;
 
-    counter_set(&tally->acked, ledger->ok + ledger->failed);
-    counter_set(&tally->error, ledger->failed + ledger->lost + ledger->cut + ledger->duplicate +
-                                   ledger->unknown + ledger->out_of_order + ledger->malformed);
+    counter_set(&tally->sent, ledger->sent);
+    counter_set(&tally->acked, ledger_acked(ledger));
+    counter_set(&tally->error, ledger->failed + ledger->lost + ledger->late + ledger->cut +
+                                   ledger->duplicate + ledger->unknown + ledger->out_of_order +
+                                   ledger->malformed);
     counter_set(&tally->in_flight, ledger_unanswered(ledger));
     counter_set(&tally->open, worker->lane.open_count);
-}
-
-static uint64_t next_due_ns(const struct worker *worker)
-{
-    const struct conn *const conn = &worker->conns[worker->due_index];
-    return schedule_due_ns(&worker->common->schedule, conn->index, worker->due_sequence);
-}
-
-/* Open loop: releases the messages that are due at @now_ns and writes them, one send for each
- * connection. */
-static void release_due(struct worker *worker, uint64_t now_ns)
-{
-    while (next_due_ns(worker) <= now_ns) {
-        struct conn *const conn = &worker->conns[worker->due_index];
-        conn->due = worker->due_sequence;
-        if (!conn->queued) {
-            conn->queued = true;
-            worker->queue[worker->queue_count++] = conn;
-        }
-        if (++worker->due_index == worker->conn_count) {
-            worker->due_index = 0;
-            worker->due_sequence++;
-        }
-    }
-    for (uint32_t i = 0; i < worker->queue_count; i++) {
-        worker->queue[i]->queued = false;
-        if (!worker->queue[i]->watching_out)
-            conn_pump(worker->queue[i], &worker->lane);
-    }
-    worker->queue_count = 0;
 }
 
 static uint64_t thread_cpu_ns(void)
@@ -178,21 +158,60 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* Waits for events until @until_ns. */
-static int wait_events(struct worker *worker, struct epoll_event *events, uint64_t until_ns)
+static void take_mark(const struct worker *worker, uint64_t now_ns, struct mark *ret_mark)
 {
-    const uint64_t now_ns = clock_monotonic_ns();
-    const uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    const struct timespec wait = {
-        .tv_sec = (time_t)(wait_ns / NS_PER_S),
-        .tv_nsec = (long)(wait_ns % NS_PER_S),
-    };
-    const int count = epoll_pwait2(worker->lane.epoll_fd, events, EVENT_COUNT_MAX, &wait, NULL);
+    const struct lane *const lane = &worker->lane;
+    struct rusage usage = {0};
 
-    if (count < 0 && errno == ENOSYS)
-        return epoll_wait(worker->lane.epoll_fd, events, EVENT_COUNT_MAX,
-                          (int)((wait_ns + NS_PER_MS - 1) / NS_PER_MS));
-    return count;
+    getrusage(RUSAGE_THREAD, &usage);
+    *ret_mark = (struct mark){
+        .time_ns = now_ns,
+        .sent = lane->ledger.sent,
+        .acked = ledger_acked(&lane->ledger),
+        .in_flight = ledger_unanswered(&lane->ledger),
+        .service_ns = counter_read(&lane->tally->warmup.service.sum_ns) +
+                      counter_read(&lane->tally->measured.service.sum_ns),
+        .cpu_ns = thread_cpu_ns(),
+        .useful_ns = worker->useful_ns,
+        .idle_count = worker->pace.idle_count,
+        .full_count = lane->full_count,
+        .voluntary_count = (uint64_t)usage.ru_nvcsw,
+        .involuntary_count = (uint64_t)usage.ru_nivcsw,
+        .flight_ns = lane->flight_ns,
+        .traffic = lane->traffic,
+    };
+}
+
+static uint64_t moved_count(const struct worker *worker)
+{
+    return worker->lane.traffic.read_count + worker->lane.traffic.write_count;
+}
+
+/* The thread has nothing to do at @now_ns: since turn_ns it was useful, if it moved anything. */
+static void end_turn(struct worker *worker, uint64_t now_ns)
+{
+    if (moved_count(worker) != worker->turn_moved)
+        worker->useful_ns += now_ns - worker->turn_ns;
+}
+
+static void begin_turn(struct worker *worker, uint64_t now_ns)
+{
+    worker->turn_ns = now_ns;
+    worker->turn_moved = moved_count(worker);
+}
+
+/* Open loop: releases the messages that are due at @now_ns and writes them, one send for each
+ * connection. */
+static void release_due(struct worker *worker, uint64_t now_ns)
+{
+    struct conn *conn;
+
+    while ((conn = agenda_peek(&worker->agenda))->released.time_ns <= now_ns) {
+        conn_release(conn, &worker->lane);
+        agenda_advance(&worker->agenda);
+        worker->released++;
+    }
+    lane_flush(&worker->lane);
 }
 
 static void take_wake_up(struct worker *worker)
@@ -202,12 +221,17 @@ static void take_wake_up(struct worker *worker)
     (void)got;
 }
 
-/* One turn of the loop: waits until @until_ns at the latest, serves whoever is ready. */
-static void turn(struct worker *worker, uint64_t until_ns)
+/* One turn of the loop: waits until @until_ns at the latest, serves whoever is ready.  @due: then a
+ * message has to be written. */
+static void turn(struct worker *worker, uint64_t until_ns, bool due)
 {
     struct epoll_event events[EVENT_COUNT_MAX];
-    const int count = wait_events(worker, events, until_ns);
+    const uint64_t now_ns = clock_monotonic_ns();
 
+    end_turn(worker, now_ns);
+    const int count = pace_wait(&worker->pace, worker->lane.epoll_fd, events, EVENT_COUNT_MAX,
+                                now_ns, until_ns, due);
+    begin_turn(worker, clock_monotonic_ns());
     for (int i = 0; i < count; i++) {
         struct conn *const conn = events[i].data.ptr;
         if (!conn) {
@@ -227,30 +251,93 @@ static int stop_wish(const struct worker *worker)
     return atomic_load_explicit(&worker->common->stop, memory_order_relaxed);
 }
 
-/* Sends until the time is over, somebody stops the run, or no connection is left. */
-static void send_until(struct worker *worker, uint64_t stop_ns)
+static void begin_measuring(struct worker *worker, uint64_t now_ns)
+{
+    lane_follow_flight(&worker->lane, now_ns);
+    take_mark(worker, now_ns, &worker->begin);
+    worker->lane.measuring = true;
+}
+
+/* Closed loop: fills the windows.  Open loop: takes the place at the start of the schedule. */
+static void begin_sending(struct worker *worker)
 {
     struct lane *const lane = &worker->lane;
 
     lane->sending = true;
-    if (!lane->schedule) {
-        for (uint32_t i = 0; i < worker->conn_count; i++)
+    lane->measure_start_ns = worker->common->schedule.start_ns + worker->common->warmup_ns;
+    if (worker->common->warmup_ns == 0)
+        begin_measuring(worker, lane->measure_start_ns);
+    for (uint32_t i = 0; i < worker->conn_count; i++) {
+        if (lane->schedule)
+            conn_begin(&worker->conns[i], lane);
+        else
             conn_pump(&worker->conns[i], lane);
     }
+    if (lane->schedule)
+        agenda_begin(&worker->agenda);
+}
+
+/* Counts what became of the messages that were due in the measured time. */
+static void sum_up_offer(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->conn_count; i++) {
+        const struct conn *const conn = &worker->conns[i];
+        if (conn->due < conn->first_measured)
+            continue;
+        worker->offered += conn->due - conn->first_measured + 1;
+        if (conn->sent >= conn->first_measured)
+            worker->achieved += conn->sent - conn->first_measured + 1;
+        if (conn->blocked_mark > conn->sent)
+            worker->blocked_unsent +=
+                conn->blocked_mark -
+                (conn->sent < conn->blocked_first ? conn->blocked_first - 1 : conn->sent);
+    }
+}
+
+static void end_sending(struct worker *worker)
+{
+    struct lane *const lane = &worker->lane;
+
+    while (lane->pending_count > 0)
+        lane_flush(lane);
+    const uint64_t now_ns = clock_monotonic_ns();
+    end_turn(worker, now_ns);
+    worker->turn_ns = now_ns;
+    if (!lane->measuring)
+        begin_measuring(worker, now_ns);
+    lane_follow_flight(lane, now_ns);
+    take_mark(worker, now_ns, &worker->end);
+    if (lane->schedule)
+        sum_up_offer(worker);
+    worker->live_count = lane->open_count;
+    lane->measuring = false;
+    lane->sending = false;
+}
+
+/* Sends until @stop_ns, until somebody stops the run, or until no connection is left. */
+static void send_until(struct worker *worker, uint64_t stop_ns)
+{
+    struct lane *const lane = &worker->lane;
+
     while (lane->open_count > 0 && stop_wish(worker) == WORKER_STOP_NO) {
         const uint64_t now_ns = clock_monotonic_ns();
         uint64_t until_ns = stop_ns;
+        if (!lane->measuring && now_ns >= lane->measure_start_ns)
+            begin_measuring(worker, now_ns);
+        if (!lane->measuring)
+            until_ns = lane->measure_start_ns;
         if (lane->schedule) {
             release_due(worker, now_ns < stop_ns ? now_ns : stop_ns - 1);
-            if (next_due_ns(worker) < until_ns)
-                until_ns = next_due_ns(worker);
+            const uint64_t due_ns = agenda_peek(&worker->agenda)->released.time_ns;
+            if (due_ns < until_ns)
+                until_ns = due_ns;
         }
         if (now_ns >= stop_ns)
             break;
-        turn(worker, until_ns);
+        if (lane->pending_count > 0)
+            until_ns = now_ns;
+        turn(worker, until_ns, lane->schedule != NULL);
     }
-    worker->released = (worker->due_sequence - 1) * worker->conn_count + worker->due_index;
-    lane->sending = false;
 }
 
 /* True when every message was answered, and none is half written. */
@@ -267,28 +354,46 @@ static void drain(struct worker *worker)
 
     while (!is_settled(lane) && clock_monotonic_ns() < until_ns &&
            stop_wish(worker) != WORKER_STOP_NOW)
-        turn(worker, until_ns);
+        turn(worker, until_ns, false);
 }
 
-/* Says good-bye and waits for the peers' own: acks that come now are one too many. */
-static void close_all(struct worker *worker)
+/* Reads on for a while: a late ack is told from a lost one. */
+static void wait_overdue(struct worker *worker)
 {
     struct lane *const lane = &worker->lane;
     const uint64_t until_ns = clock_monotonic_ns() + CLOSING_MS * NS_PER_MS;
 
-    if (is_settled(lane)) {
-        lane->closing = true;
-        for (uint32_t i = 0; i < worker->conn_count; i++) {
-            if (worker->conns[i].fd >= 0)
-                conn_finish(&worker->conns[i]);
-        }
-        while (lane->open_count > 0 && clock_monotonic_ns() < until_ns &&
-               stop_wish(worker) != WORKER_STOP_NOW)
-            turn(worker, until_ns);
-    }
+    lane->overdue = true;
+    while (!is_settled(lane) && lane->open_count > 0 && clock_monotonic_ns() < until_ns &&
+           stop_wish(worker) != WORKER_STOP_NOW)
+        turn(worker, until_ns, false);
+}
+
+/* Says good-bye and waits for the peers' own: acks that come now are one too many. */
+static void wait_closing(struct worker *worker)
+{
+    struct lane *const lane = &worker->lane;
+    const uint64_t until_ns = clock_monotonic_ns() + CLOSING_MS * NS_PER_MS;
+
+    lane->closing = true;
     for (uint32_t i = 0; i < worker->conn_count; i++) {
         if (worker->conns[i].fd >= 0)
-            conn_close(&worker->conns[i], lane);
+            conn_finish(&worker->conns[i]);
+    }
+    while (lane->open_count > 0 && clock_monotonic_ns() < until_ns &&
+           stop_wish(worker) != WORKER_STOP_NOW)
+        turn(worker, until_ns, false);
+}
+
+static void close_all(struct worker *worker)
+{
+    if (!is_settled(&worker->lane))
+        wait_overdue(worker);
+    if (is_settled(&worker->lane))
+        wait_closing(worker);
+    for (uint32_t i = 0; i < worker->conn_count; i++) {
+        if (worker->conns[i].fd >= 0)
+            conn_close(&worker->conns[i], &worker->lane);
     }
 }
 
@@ -313,13 +418,10 @@ static void *run(void *argument)
     prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
     pthread_barrier_wait(common->started);
 
-    const uint64_t start_ns = common->schedule.start_ns;
-    const uint64_t start_cpu_ns = thread_cpu_ns();
-    send_until(worker, start_ns + common->duration_ns);
-    worker->measured_ns = clock_monotonic_ns() - start_ns;
-    worker->measured_acked = worker->lane.ledger.ok + worker->lane.ledger.failed;
-    worker->cpu_ns = thread_cpu_ns() - start_cpu_ns;
-
+    worker->turn_ns = worker->lane.flight_time_ns = common->schedule.start_ns;
+    begin_sending(worker);
+    send_until(worker, worker->lane.measure_start_ns + common->duration_ns);
+    end_sending(worker);
     drain(worker);
     close_all(worker);
     publish(worker);

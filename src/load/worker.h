@@ -2,7 +2,8 @@
  *
  * worker - one thread of the run: an epoll loop over the connections it owns
  *
- *      SENDING ──stop time──▶ DRAINING ──all settled, or too late──▶ CLOSING ──all closed──▶ end
+ *      WARMUP ──▶ MEASURED ──stop time──▶ DRAINING ──all settled──▶ CLOSING ──all closed──▶ end
+ *                                            └─ too late ─▶ OVERDUE ─────────────────────────┘
  *
  * Connections never move between threads.  While it runs, others may read worker->tally and
  * nothing else; after worker_join() everything. */
@@ -12,7 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "load/conn.h"
+#include "load/agenda.h"
+#include "load/pace.h"
 #include "load/plan.h"
 
 enum { WORKER_ALIGNMENT = 64 }; /* a cache line */
@@ -22,7 +24,12 @@ struct worker_common {
     const struct plan *plan;
     struct schedule schedule; /* start_ns, and the due times of an open loop */
     bool open_loop;
-    uint64_t duration_ns;
+    enum idle_mode idle;
+    uint32_t burst;
+    uint64_t warmup_ns;
+    uint64_t duration_ns; /* of sending, after the warm-up */
+    uint64_t timeout_ns;  /* of an ack; UINT64_MAX = none */
+    uint64_t stall_ns;
     uint64_t drain_ns;
     uint64_t window;
     enum dialect_rule dialect;
@@ -37,6 +44,23 @@ enum worker_stop {
     WORKER_STOP_NOW,
 };
 
+/* What a worker had done at some moment. */
+struct mark {
+    uint64_t time_ns;
+    uint64_t sent;
+    uint64_t acked;
+    uint64_t in_flight;
+    uint64_t service_ns; /* the sum of all service times */
+    uint64_t cpu_ns;
+    uint64_t useful_ns; /* spent in turns that moved bytes */
+    uint64_t idle_count;
+    uint64_t full_count;
+    uint64_t voluntary_count; /* context switches */
+    uint64_t involuntary_count;
+    double flight_ns; /* the integral of the messages in flight over time */
+    struct traffic traffic;
+};
+
 struct worker {
     /* Aligned, so that no two workers share a cache line. */
     _Alignas(WORKER_ALIGNMENT) const struct worker_common *common;
@@ -48,17 +72,21 @@ struct worker {
     pthread_t thread;
     void *memory; /* of the connections' rings */
 
-    /* The open loop's place in the schedule: message due_sequence of connection due_index. */
-    uint64_t due_sequence;
-    uint32_t due_index;
-    uint32_t queue_count;
-    struct conn **queue; /* connections with released messages, conn_count at most */
+    struct agenda agenda; /* of an open loop */
+    struct pace pace;
+
+    uint64_t turn_ns;    /* when the present turn found something to do */
+    uint64_t turn_moved; /* reads and writes until then */
+    uint64_t useful_ns;
 
     /* What it measured; valid once joined. */
-    uint64_t measured_acked; /* acks until sending ended, and the time that took */
-    uint64_t measured_ns;
-    uint64_t cpu_ns;   /* this thread's CPU time meanwhile */
-    uint64_t released; /* open loop: messages that were due meanwhile */
+    struct mark begin; /* of the measured time */
+    struct mark end;
+    uint32_t live_count;     /* connections at its end */
+    uint64_t released;       /* open loop: messages that were due since the start */
+    uint64_t offered;        /* of these, not of the warm-up */
+    uint64_t achieved;       /* of the offered: written before sending ended */
+    uint64_t blocked_unsent; /* of the others: kept back by window or socket */
 
     struct tally *tally;
 };

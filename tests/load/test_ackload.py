@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """ackload from outside: what it reports of servers that do right and of servers that do wrong."""
 
+import base64
 import json
 import os
 import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
+import zlib
 
 import pytest
 
@@ -29,11 +32,12 @@ def ackload(*arguments, **options):
 def run(server, *arguments, connections=2, seconds="300ms"):
     """Runs ackload against the server; returns its exit status and its JSON."""
     done = ackload("run", "--connect", server.address, "-c", str(connections), "--time", seconds,
-                   "--drain-timeout", "300ms", "--quiet", "--json", "-", *arguments)
+                   "--drain-timeout", "300ms", "--validity", "warn", "--quiet", "--json", "-",
+                   *arguments)
     assert done.stderr == ""
     result = json.loads(done.stdout)
     ledger = result["ledger"]
-    answered = ledger["ok"] + ledger["failed"] + ledger["lost"] + ledger["cut"]
+    answered = sum(ledger[column] for column in ("ok", "failed", "lost", "late", "cut"))
     assert ledger["sent"] == answered
     return done.returncode, result
 
@@ -197,7 +201,8 @@ def test_one_lost_ack_in_a_window_of_one_is_found():
     with FaultyServer(lose_third) as server:
         status, result = run(server, "-d", "1", connections=3)
     assert status == FAILED
-    assert result["ledger"] == {"sent": 9, "ok": 6, "lost": 3, "failed": 0, "cut": 0,
+    assert result["ledger"] == {"sent": 9, "ok": 6, "lost": 3, "failed": 0, "late": 0,
+                                "cut": 0,
                                 **dict.fromkeys(BAD_ACKS, 0)}
 
 
@@ -414,7 +419,8 @@ def test_a_person_sees_a_line_each_second_and_a_table():
         done = ackload("run", "--connect", server.address, "-c", "2", "--time", "1200ms")
     assert done.returncode == OK
     assert re.search(r"^ +1\.\ds .*acks/s .*in flight .*p50 .*p99 ", done.stdout, re.M)
-    assert re.search(r"messages +[\d,]+ sent = [\d,]+ ok \+ 0 failed \+ 0 lost \+ 0 cut off",
+    assert re.search(r"messages +[\d,]+ sent = [\d,]+ ok \+ 0 failed \+ 0 lost \+ 0 late \+ "
+                     r"0 cut off",
                      done.stdout)
     for word in ("rate", "p99.9", "per write", "client", "stream", "OK: "):
         assert word in done.stdout
@@ -445,7 +451,8 @@ def test_the_json_goes_to_a_file(tmp_path):
     result = json.loads(path.read_text())
     assert set(result) == {"schema", "version", "verdict", "reason", "interrupted", "plan", "seed",
                            "stream_hash", "ledger", "first_bad_ack", "disconnects", "rate",
-                           "latency", "traffic", "cpu", "intervals", "env"}
+                           "latency", "traffic", "cpu", "intervals", "env", "errors", "validity",
+                           "batch", "mix", "hist"}
     service = result["latency"]["service"]
     assert (0 < service["p50_ns"] <= service["p90_ns"] <= service["p99_ns"] <= service["p999_ns"]
             <= service["max_ns"])
@@ -505,3 +512,279 @@ def test_a_second_signal_does_not_wait_for_the_drain():
         output, _ = running.communicate(timeout=5)
     assert running.returncode == FAILED
     assert "32 lost" in output
+
+
+# Schedules, the warm-up, and the stamp
+
+
+def test_ten_thousand_a_second_is_kept_to_the_message():
+    with FaultyServer() as server:
+        status, result = run(server, "--rate", "10k", connections=4, seconds="500ms")
+    assert status == OK
+    assert result["rate"]["scheduled"] == result["ledger"]["sent"] == 5000
+    assert result["rate"]["offered_per_s"] == pytest.approx(10000, rel=0.05)
+    assert result["plan"]["rate"] == 10000
+
+
+def test_poisson_arrival_follows_the_seed():
+    counts = []
+    for seed in ("5", "5", "6"):
+        with FaultyServer() as server:
+            status, result = run(server, "--rate", "4k", "--arrival", "poisson", "--seed", seed,
+                                 connections=3)
+        assert status == OK
+        assert abs(result["rate"]["scheduled"] - 1200) <= 3 * 1200 ** 0.5
+        counts.append(result["rate"]["scheduled"])
+    assert counts[0] == counts[1] != counts[2]
+
+
+def test_a_ramp_sends_the_area_under_the_rate():
+    with FaultyServer() as server:
+        status, result = run(server, "--rate", "0:4k/200ms,hold/100ms,1k/100ms", connections=2,
+                             seconds="500ms")
+    assert status == OK
+    assert result["rate"]["scheduled"] == pytest.approx(400 + 400 + 100 + 100, abs=2)
+    assert [segment["to_per_s"] for segment in result["plan"]["rate_segments"]] == [4000, 4000, 1000]
+
+
+def test_the_plan_of_the_rate_gives_the_time():
+    with FaultyServer() as server:
+        done = ackload("run", "--connect", server.address, "-c", "1", "--rate", "1k/100ms,2k/50ms",
+                       "--validity", "warn", "--quiet", "--json", "-")
+    assert json.loads(done.stdout)["plan"]["time_s"] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("arguments", [["--rate", "2k"], ["-d", "4"]])
+def test_the_warm_up_is_in_the_ledger_and_in_no_latency(arguments):
+    """The server is slow at first: only the warm-up sees it."""
+
+    def slow_at_first(connection, number, message_id):
+        if number == 1:
+            time.sleep(0.1)
+        return ack(message_id)
+
+    with FaultyServer(slow_at_first) as server:
+        status, result = run(server, "--warmup", "300ms", *arguments, seconds="300ms")
+    assert status == OK
+    latency = result["latency"]
+    assert result["ledger"]["ok"] == server.requests > latency["service"]["count"] > 0
+    assert latency["service"]["max_ns"] < 100e6
+    assert latency["response"]["count"] == latency["service"]["count"]
+    assert result["rate"]["duration_s"] == pytest.approx(0.3, abs=0.1)
+    if "--rate" in arguments:
+        assert latency["lateness"]["count"] == latency["service"]["count"] == 600
+        assert result["rate"]["scheduled"] == 1200
+
+
+def test_acks_after_the_timeout_are_late():
+    def slow(connection, number, message_id):
+        if number % 10 == 0:
+            time.sleep(0.1)
+        return ack(message_id)
+
+    with FaultyServer(slow) as server:
+        status, result = run(server, "-d", "1", "--timeout", "50ms", connections=1)
+    assert status == FAILED
+    late = server.requests // 10
+    assert result["ledger"]["late"] == late > 0
+    assert result["ledger"]["ok"] == server.requests - late
+    [error] = result["errors"]
+    assert (error["cause"], error["count"]) == ("ack_timeout", late)
+
+
+def test_acks_after_the_drain_are_late_and_not_lost():
+    def hold(connection, number, message_id):
+        if number == 4:
+            time.sleep(0.5)
+        return ack(message_id)
+
+    with FaultyServer(hold) as server:
+        status, result = run(server, "-d", "4", "--drain-timeout", "50ms", connections=1,
+                             seconds="150ms")
+    assert status == FAILED
+    assert result["ledger"]["late"] > 0
+    assert result["ledger"]["lost"] == 0
+
+
+def test_a_full_window_blocks():
+    def freeze(connection, number, message_id):
+        if number == 20:
+            time.sleep(0.15)
+        return ack(message_id)
+
+    with FaultyServer(freeze) as server:
+        status, result = run(server, "--rate", "1k", "-d", "8", connections=1)
+    assert status == OK
+    assert result["rate"]["blocked"] > 50
+    assert result["rate"]["scheduled"] == result["ledger"]["sent"] == 300
+    assert result["latency"]["lateness"]["max_ns"] > 50e6
+    checks = {check["name"]: check for check in result["validity"]["checks"]}
+    assert checks["rate"]["ok"]
+
+
+def test_histograms_hold_every_message():
+    with FaultyServer() as server:
+        _, result = run(server, "--rate", "2k")
+    for name in ("response", "service", "lateness"):
+        hist, latency = result["hist"][name], result["latency"][name]
+        uppers = [upper for upper, _ in hist["buckets"]]
+        assert uppers == sorted(uppers)
+        assert sum(count for _, count in hist["buckets"]) == latency["count"] == 600
+        assert hist["sum_ns"] / latency["count"] == pytest.approx(latency["mean_ns"])
+        seen = 0
+        for upper, count in hist["buckets"]:
+            seen += count
+            if seen >= 0.99 * latency["count"]:
+                assert latency["p99_ns"] == min(upper, hist["max_ns"])
+                break
+
+
+def test_the_servers_cpu_is_measured():
+    with FaultyServer() as server:
+        _, result = run(server, "-d", "4", "--server-pid", str(os.getpid()))
+    cpu = result["cpu"]["server"]
+    assert cpu["cpu_ns"] > 0 and cpu["acked"] > 0
+    assert cpu["ns_per_ack"] == pytest.approx(cpu["cpu_ns"] / cpu["acked"])
+    assert cpu["user_ns_per_ack"] + cpu["system_ns_per_ack"] == pytest.approx(cpu["ns_per_ack"])
+
+
+def test_a_process_that_is_not_there_is_refused():
+    done = ackload("run", "--server-pid", "4194305")
+    assert done.returncode == USAGE
+    assert "no such process" in done.stderr
+
+
+def test_a_client_that_cannot_keep_up_is_stamped():
+    with FaultyServer() as server:
+        done = ackload("run", "--connect", server.address, "-c", "2", "--rate", "2k", "--time",
+                       "200ms", "--late-budget", "1ns")
+    assert done.returncode == INVALID
+    assert "CLIENT-BOUND" in done.stdout
+    assert ">= " in done.stdout
+    with FaultyServer() as server:
+        done = ackload("run", "--connect", server.address, "-c", "2", "--rate", "2k", "--time",
+                       "200ms", "--late-budget", "1ns", "--validity", "off")
+    assert done.returncode == OK
+
+
+@pytest.mark.parametrize("idle", ["sleep", "spin", "hybrid"])
+def test_each_way_of_waiting_sends_everything(idle):
+    with FaultyServer() as server:
+        status, result = run(server, "--rate", "1k", "--idle", idle, "-t", "1")
+    assert status == OK
+    assert result["ledger"]["ok"] == 300
+    assert result["plan"]["idle"] == idle
+
+
+def test_bad_neighbours_are_kept_apart():
+    with FaultyServer() as server:
+        status, result = run(server, "--rate", "1k", "--mix",
+                             "slow-reader=20%,idle=5,dribble=10%", connections=10)
+    assert status == OK
+    assert result["ledger"]["ok"] == result["ledger"]["sent"] == 300
+    assert server.requests > 300
+    mix = {one["kind"]: one for one in result["mix"]}
+    assert {kind: one["connections"] for kind, one in mix.items()} == {
+        "slow-reader": 2, "idle": 5, "dribble": 1}
+    assert mix["slow-reader"]["sent_bytes"] > 0
+    assert mix["idle"]["sent_bytes"] == 0
+    assert mix["dribble"]["connected"] == 1
+
+
+# The HdrHistogram log
+
+
+def decode_histogram(text):
+    """Counts by bucket index, from the V2 encoding as HdrHistogram's documentation has it."""
+    outer = base64.b64decode(text)
+    cookie, size = struct.unpack(">II", outer[:8])
+    assert (cookie, size) == (0x1c849314, len(outer) - 8)
+    inner = zlib.decompress(outer[8:])
+    cookie, size, offset, digits, lowest, highest, ratio = struct.unpack(">IIIIQQd", inner[:40])
+    assert (cookie, size, offset) == (0x1c849313, len(inner) - 40, 0)
+    assert (digits, lowest, highest, ratio) == (2, 1, 2 ** 37 - 1, 1.0)
+    counts, index, at = {}, 0, 40
+    while at < len(inner):
+        number = shift = 0
+        while True:
+            byte = inner[at]
+            at += 1
+            number |= (byte if shift == 56 else byte & 0x7f) << shift
+            shift += 7
+            if shift > 56 or byte < 0x80:
+                break
+        value = number >> 1 ^ -(number & 1)
+        if value < 0:
+            index -= value
+        else:
+            counts[index] = value
+            index += 1
+    return counts
+
+
+def upper_of(index):
+    """The largest value of a bucket: 128 of them to each power of two."""
+    if index < 256:
+        return index
+    shift = index // 128 - 1
+    return (index % 128 + 129 << shift) - 1
+
+
+@pytest.mark.parametrize("arguments", [["--rate", "2k"], ["-d", "4"]])
+def test_a_hdr_histogram_log_holds_every_message(tmp_path, arguments):
+    path = tmp_path / "run.hlog"
+    with FaultyServer() as server:
+        status, result = run(server, "--hlog", str(path), "--warmup", "1s", *arguments,
+                             seconds="1200ms")
+    assert status == OK
+    lines = path.read_text().splitlines()
+    assert "#[Histogram log format version 1.3]" in lines
+    assert any(line.startswith("#[StartTime: ") for line in lines)
+    merged, warmup = {}, 0
+    for line in lines:
+        if line.startswith(("#", '"')):
+            continue
+        tag = re.match(r"Tag=(\w+),", line)
+        at_s, length_s, max_ms, payload = line.split(",")[-4:]
+        counts = decode_histogram(payload)
+        if counts:
+            assert float(max_ms) * 1e6 <= upper_of(max(counts)) + 500
+        assert 0 <= float(at_s) < 5 and 0 < float(length_s) < 3
+        name = tag.group(1) if tag else "response"
+        warmup += name == "warmup"
+        into = merged.setdefault(name, {})
+        for index, count in counts.items():
+            into[upper_of(index)] = into.get(upper_of(index), 0) + count
+    assert warmup >= 1
+    measured = result["latency"]["service"]["count"]
+    total = sum(merged["warmup"].values()) + sum(merged["response"].values())
+    assert total == result["ledger"]["ok"] >= measured
+    assert set(merged) == {"warmup", "response", "service"} | (
+        {"lateness"} if "--rate" in arguments else set())
+
+
+def test_a_log_that_cannot_be_written():
+    done = ackload("run", "--hlog", "/nonexistent/run.hlog")
+    assert done.returncode == INVALID
+    assert "--hlog /nonexistent/run.hlog" in done.stderr
+
+
+# The selftest
+
+
+def test_the_selftest_is_kept_and_found(tmp_path):
+    done = ackload("selftest", "-d", "16", "-c", "4", "--time", "400ms", cwd=tmp_path)
+    assert done.returncode == OK, done.stderr
+    assert re.search(r"4 x 16 .*/s", done.stdout)
+    assert "pacing" in done.stdout
+    kept = json.loads((tmp_path / ".ackload/selftest.json").read_text())
+    [entry] = kept["entries"]
+    assert entry["depth"] == 16 and entry["acks_per_s"] > 0
+    # Rates against a busy machine are no test; that both clients work is.
+    assert 0.2 < entry["ratio"] < 5
+    with FaultyServer() as server:
+        done = ackload("run", "--connect", server.address, "-c", "2", "-t", "1", "--rate", "1k",
+                       "--time", "200ms", "--validity", "warn", "--quiet", "--json", "-",
+                       cwd=tmp_path)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["validity"]["checks"]}
+    assert checks["headroom"]["value"] > 0
