@@ -43,6 +43,7 @@ static void step(struct climb *climb, enum climb_phase phase, double rate)
     climb->phase = phase;
     climb->rate = rate;
     climb->attempt = 0;
+    climb->miss_count = 0;
 }
 
 static void confirm(struct climb *climb)
@@ -151,6 +152,9 @@ void climb_tell(struct climb *climb, enum climb_outcome outcome)
 
     assert(climb->phase != CLIMB_DONE);
     if (unknown && ++climb->attempt < CLIMB_ATTEMPT_MAX)
+        return;
+    if (outcome == CLIMB_MISSES && (climb->phase == CLIMB_UP || climb->phase == CLIMB_BISECT) &&
+        ++climb->miss_count < CLIMB_MISS_COUNT)
         return;
     switch (climb->phase) {
     case CLIMB_UP:

@@ -6,8 +6,9 @@
  *      bisect     between the last that held and the first that did not, to the precision asked for
  *      confirm    three times at the answer, once 5 % above: one lucky run is no answer
  *
- * An answer that is not confirmed is lowered by 5 %; when it holds 5 % above, it is raised.  Both
- * at most CLIMB_ROUND_MAX times.  A step that says nothing (the client was the limit) is asked
+ * A miss on the way is looked at twice before it counts: the machine stalls too.  An answer that
+ * is not confirmed is lowered by 5 %; when it holds 5 % above, it is raised: both at most
+ * CLIMB_ROUND_MAX times.  A step that says nothing (the client was the limit) is asked
  * again, CLIMB_ATTEMPT_MAX times in all; then the rate is out of reach, which is not the same as
  * missed.  Pure logic: the caller measures. */
 #ifndef LOAD_CLIMB_H
@@ -20,6 +21,7 @@ enum {
     CLIMB_CONFIRM_COUNT = 3,
     CLIMB_ROUND_MAX = 4,
     CLIMB_ATTEMPT_MAX = 3,
+    CLIMB_MISS_COUNT = 2,
 };
 
 enum climb_phase {
@@ -48,7 +50,8 @@ struct climb {
     bool bad_is_unknown; /* at bad nothing could be said, rather than a miss be seen */
     bool confirmed;
 
-    uint32_t attempt; /* at this step */
+    uint32_t attempt;    /* at this step, of those that said nothing */
+    uint32_t miss_count; /* at this step */
     uint32_t confirm_count;
     uint32_t round;
 };

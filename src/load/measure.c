@@ -81,18 +81,36 @@ static void read_ledger(double *figures, const json_t *ledger)
                              number_at(ledger, "out_of_order") + number_at(ledger, "malformed");
 }
 
-/* The stamp of the result: a validity section, where there is one, else the verdict alone. */
+/* What the first check says that took the stamp away; "" when there is none. */
+static const char *find_failed_check(const json_t *validity)
+{
+    size_t index;
+    const json_t *check;
+
+    json_array_foreach(json_object_get(validity, "checks"), index, check)
+    {
+        if (json_is_true(json_object_get(check, "stamp")) &&
+            !json_is_true(json_object_get(check, "ok")))
+            return text_at(check, "meaning");
+    }
+    return "";
+}
+
+/* The stamp of the result; the verdict alone where nothing was checked. */
 static void read_validity(struct measurement *measurement, const json_t *result)
 {
     const json_t *const validity = json_object_get(result, "validity");
-    const json_t *const reasons = json_object_get(validity, "reasons");
     const char *const stamp = text_at(validity, "verdict");
-    const char *const first = json_string_value(json_array_get(reasons, 0));
+    const bool checked = stamp[0] && strcmp(stamp, "UNCHECKED") != 0;
+    const bool stamped = !checked || json_is_true(json_object_get(validity, "valid"));
 
-    measurement->valid = strcmp(text_at(result, "verdict"), "invalid") != 0 &&
-                         (stamp[0] == '\0' || strcasecmp(stamp, "valid") == 0);
-    snprintf(measurement->reason, sizeof measurement->reason, "%.150s",
-             first && !measurement->valid ? first : text_at(result, "reason"));
+    measurement->valid = stamped && strcmp(text_at(result, "verdict"), "invalid") != 0;
+    if (stamped)
+        snprintf(measurement->reason, sizeof measurement->reason, "%.150s",
+                 text_at(result, "reason"));
+    else
+        snprintf(measurement->reason, sizeof measurement->reason, "%.30s: %.110s", stamp,
+                 find_failed_check(validity));
 }
 
 void measurement_read(struct measurement *ret_measurement, const json_t *result)

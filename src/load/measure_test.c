@@ -68,12 +68,16 @@ static void validity_is_the_stamps(void **state)
 {
     (void)state;
     assert_false(read_text("{\"verdict\": \"invalid\"}").valid);
-    assert_true(read_text("{\"validity\": {\"verdict\": \"VALID\"}}").valid);
-    const struct measurement bound = read_text("{\"verdict\": \"ok\", \"reason\": \"all acked\","
-                                               " \"validity\": {\"verdict\": \"CLIENT-BOUND\","
-                                               " \"reasons\": [\"busy\"]}}");
+    assert_true(read_text("{\"validity\": {\"verdict\": \"VALID\", \"valid\": true}}").valid);
+    assert_true(read_text("{\"validity\": {\"verdict\": \"UNCHECKED\", \"valid\": false}}").valid);
+    const struct measurement bound =
+        read_text("{\"verdict\": \"ok\", \"reason\": \"all acked\", \"validity\": {\"verdict\":"
+                  " \"CLIENT-BOUND\", \"valid\": false, \"checks\": ["
+                  "  {\"stamp\": false, \"ok\": false, \"meaning\": \"shown only\"},"
+                  "  {\"stamp\": true, \"ok\": true, \"meaning\": \"well\"},"
+                  "  {\"stamp\": true, \"ok\": false, \"meaning\": \"busy\"}]}}");
     assert_false(bound.valid);
-    assert_string_equal(bound.reason, "busy");
+    assert_string_equal(bound.reason, "CLIENT-BOUND: busy");
 }
 
 static void figures_have_names(void **state)
