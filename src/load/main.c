@@ -19,6 +19,7 @@
 #include "load/live.h"
 #include "load/prom.h"
 #include "load/report.h"
+#include "load/report_html.h"
 
 /* Beside `run`. */
 static const struct subcommand commands[] = {
@@ -187,6 +188,8 @@ static int run_load(const struct options *options, const struct plan *plan)
     if (!options->quiet)
         report_result(people, options, plan, outcome);
     if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
+        exit_code = fail(VERDICT_INVALID, &error);
+    if (options->html_path && report_html(options->html_path, options, plan, outcome, &error) < 0)
         exit_code = fail(VERDICT_INVALID, &error);
     if (audience.hlog && (ferror(audience.hlog) | fclose(audience.hlog)) != 0) {
         error_raise(&error, -EIO, "--hlog %s: cannot write", options->hlog_path);
