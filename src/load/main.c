@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "load/cmd_selftest.h"
 #include "load/command.h"
 #include "load/hlog.h"
 #include "load/live.h"
@@ -25,6 +26,8 @@
 static const struct subcommand commands[] = {
     {"verify-co", "stop the server by a timetable: are stalls measured as they were?",
      cmd_verify_co},
+    {"selftest", "what this client itself can do, against a server that only answers",
+     cmd_selftest},
     {NULL, NULL, NULL},
 };
 

@@ -102,6 +102,47 @@ static void the_window_follows_depth_and_rate(void **state)
     assert_int_equal(parse_good("ackload run -d max -d 3").window, 3);
 }
 
+static void the_rate_decides_about_time_and_validity(void **state)
+{
+    (void)state;
+    const struct options options =
+        parse_good("ackload run --rate 100:300/4s,50/1s --arrival poisson --burst 7 --warmup 2s");
+    assert_true(options.duration_ns == 5 * NS_PER_S);
+    assert_true(options.rate == 170);
+    assert_int_equal(options.arrival, ARRIVAL_POISSON);
+    assert_int_equal(options.burst, 7);
+    assert_true(options.warmup_ns == 2 * NS_PER_S);
+    assert_int_equal(options.validity, VALIDITY_STRICT);
+    assert_true(parse_good("ackload run --rate 100:300/4s --time 2s").rate == 150);
+    assert_int_equal(parse_good("ackload run").validity, VALIDITY_WARN);
+    assert_int_equal(parse_good("ackload run --rate 5 --validity off").validity, VALIDITY_OFF);
+    assert_true(parse_good("ackload run").timeout_ns == UINT64_MAX);
+    assert_true(parse_good("ackload run").lateness_budget_ns == NS_PER_MS);
+}
+
+static void spinning_is_chosen_for_cpus_of_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_good("ackload run -t 1 --cpu 0").idle, IDLE_HYBRID);
+    assert_true(parse_good("ackload run -t 1 --cpu 0").idle_chosen);
+    assert_int_equal(parse_good("ackload run --idle sleep --cpu 0").idle, IDLE_SLEEP);
+    assert_int_equal(parse_good("ackload run --idle spin").idle, IDLE_SPIN);
+    assert_false(parse_good("ackload run --idle spin").idle_chosen);
+    assert_int_equal(parse_good("ackload run --cpu 0 --idle spin --idle auto").idle, IDLE_HYBRID);
+    /* As many threads as CPUs, beside a server on the same machine. */
+    assert_int_equal(parse_good("ackload run").idle, IDLE_SLEEP);
+    assert_string_equal(options_idle_name(IDLE_HYBRID), "hybrid");
+    assert_string_equal(options_arrival_name(ARRIVAL_POISSON), "poisson");
+}
+
+static void neighbours_are_counted_by_connections(void **state)
+{
+    (void)state;
+    const struct options options = parse_good("ackload run --mix idle=10,garbage=5% -c 40");
+    assert_int_equal(options.mix.count[MIX_IDLE], 10);
+    assert_int_equal(options.mix.count[MIX_GARBAGE], 2);
+}
+
 static void threads_are_never_more_than_connections(void **state)
 {
     (void)state;
@@ -144,6 +185,17 @@ static void what_is_wrong_is_named(void **state)
         {"ackload run --drain-timeout soon", "--drain-timeout 'soon'"},
         {"ackload run --rate 0", "--rate '0'"},
         {"ackload run --rate fast", "--rate 'fast'"},
+        {"ackload run --rate 10k:20k", "--rate '10k:20k'"},
+        {"ackload run --arrival random", "--arrival 'random': give constant or poisson"},
+        {"ackload run --burst 0", "--burst '0'"},
+        {"ackload run --idle busy", "--idle 'busy': give spin, hybrid, sleep or auto"},
+        {"ackload run --validity maybe", "--validity 'maybe'"},
+        {"ackload run --server-pid 0", "--server-pid '0'"},
+        {"ackload run --warmup 1", "--warmup '1'"},
+        {"ackload run --timeout 0", "--timeout '0'"},
+        {"ackload run --late-budget 0", "--late-budget '0'"},
+        {"ackload run --hlog ", "--hlog ''"},
+        {"ackload run --mix lazy=5", "--mix 'lazy=5'"},
         {"ackload run --size huge", "--size 'huge'"},
         {"ackload run --size 16m", "--size '16m'"},
         {"ackload run --seed -1", "--seed '-1'"},
@@ -164,9 +216,11 @@ static void the_help_names_every_option(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "--connect", "--connections", "--depth",         "--threads", "--time",
-        "--rate",    "--size",        "--seed",          "--dialect", "--max-inflight",
-        "--json",    "--cpu",         "--drain-timeout", "--quiet",
+        "--connect",    "--connections", "--depth",         "--threads", "--time",
+        "--rate",       "--size",        "--seed",          "--dialect", "--max-inflight",
+        "--json",       "--cpu",         "--drain-timeout", "--quiet",   "--warmup",
+        "--arrival",    "--burst",       "--idle",          "--mix",     "--timeout",
+        "--server-pid", "--validity",    "--late-budget",   "--hlog",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         assert_non_null(strstr(options_help_run(), names[i]));
@@ -179,6 +233,9 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_help),
         cmocka_unit_test(values_are_taken),
         cmocka_unit_test(the_window_follows_depth_and_rate),
+        cmocka_unit_test(the_rate_decides_about_time_and_validity),
+        cmocka_unit_test(spinning_is_chosen_for_cpus_of_its_own),
+        cmocka_unit_test(neighbours_are_counted_by_connections),
         cmocka_unit_test(threads_are_never_more_than_connections),
         cmocka_unit_test(actions),
         cmocka_unit_test(what_is_wrong_is_named),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "load/ceiling.h"
 #include "load/dial.h"
 
 /* How long a socket may be full without --timeout, until that is an error. */
@@ -525,6 +526,8 @@ const struct outcome *run_finish(struct run *run)
     outcome->cpu_user_s = seconds(usage.ru_utime);
     outcome->cpu_system_s = seconds(usage.ru_stime);
     outcome->strict = run->options->validity == VALIDITY_STRICT;
+    outcome->ceiling =
+        ceiling_find(CEILING_PATH, run->options, latency_mean_ns(&outcome->frames_per_write));
     outcome->validity = judge(run);
     return outcome;
 }

@@ -796,3 +796,24 @@ def test_a_log_that_cannot_be_written():
     done = ackload("run", "--hlog", "/nonexistent/run.hlog")
     assert done.returncode == INVALID
     assert "--hlog /nonexistent/run.hlog" in done.stderr
+
+
+# The selftest
+
+
+def test_the_selftest_is_kept_and_found(tmp_path):
+    done = ackload("selftest", "-d", "16", "-c", "4", "--time", "400ms", cwd=tmp_path)
+    assert done.returncode == OK, done.stderr
+    assert re.search(r"4 x 16 .*/s", done.stdout)
+    assert "pacing" in done.stdout
+    kept = json.loads((tmp_path / ".ackload/selftest.json").read_text())
+    [entry] = kept["entries"]
+    assert entry["depth"] == 16 and entry["acks_per_s"] > 0
+    # Rates against a busy machine are no test; that both clients work is.
+    assert 0.2 < entry["ratio"] < 5
+    with FaultyServer() as server:
+        done = ackload("run", "--connect", server.address, "-c", "2", "-t", "1", "--rate", "1k",
+                       "--time", "200ms", "--validity", "warn", "--quiet", "--json", "-",
+                       cwd=tmp_path)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["validity"]["checks"]}
+    assert checks["headroom"]["value"] > 0
