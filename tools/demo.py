@@ -211,7 +211,8 @@ def run(arguments, scratch):
         '--listen', f'{arguments.host}:{arguments.demo_port},dialect=demo',
         '--metrics-listen', f'127.0.0.1:{arguments.metrics_port}']
     with open(log, 'wb') as log_output, \
-            ending(start(server_command, stderr=log_output)) as server:
+            ending(start(server_command, stderr=log_output,
+                         start_new_session=True)) as server:  # Ctrl-C is for the client first
         bound = wait_for_ports(server, ports_file, log)
         print_urls(bound)
         target = bound['listen spec'].replace('0.0.0.0:', '127.0.0.1:')

@@ -34,7 +34,12 @@ TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'server', 'load')
 
 # ... or is here, with the place where it is tested.
 TESTED_ELSEWHERE = {
+    'src/load/main.c': 'tests/load runs the program',
+    'src/load/worker.c': 'src/load/run_test.c runs whole loads, tests/load the program',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
+    'src/engine/engine_sim.c': 'a part of tests: src/server/session_test.c runs on it',
+    'src/server/intake.c': 'src/server/session_test.c cuts its streams at every byte',
+    'src/server/worker.c': 'src/server/session_test.c takes its turns, server_test.c its threads',
 }
 
 # What must not be called, what to write in its place, and where it is allowed all the same.
@@ -43,7 +48,7 @@ PROGRAMS = ('src/ackd/', 'src/load/', 'tests/', 'bench/', 'examples/')
 BANS = (
     Ban('atoi atol atoll atof strtol strtoul strtoll strtoull',
         'units_parse_...() of base/units.h, which refuses what is no number',
-        ('src/base/units.c',)),
+        ('src/base/units.c', 'bench/', 'tests/')),
     Ban('sprintf vsprintf', 'snprintf(), with the size'),
     Ban('strcpy strcat stpcpy strncpy strncat gets', 'memcpy() or snprintf(), with a checked size'),
     Ban('usleep sleep', 'a timer of the engine, or clock_nanosleep() in a program'),

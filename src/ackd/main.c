@@ -127,6 +127,23 @@ static int open_server(struct program *program)
     return 0;
 }
 
+/* More connections than descriptors: the limit that will be met is another than the one given. */
+static void warn_of_descriptors(const struct program *program)
+{
+    const uint32_t conns_max = ackd_server_conns_max(program->server);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > conns_max)
+        return;
+    const struct ackd_log_field fields[] = {
+        {"max_conns", NULL, conns_max},
+        {"descriptors", NULL, (int64_t)limit.rlim_cur},
+    };
+    if (program->log.level >= ACKD_LOG_WARN)
+        program->log.on_line(program->log.self, ACKD_LOG_WARN,
+                             "fewer descriptors than connections are allowed", fields, 2);
+}
+
 static int start_server(struct program *program)
 {
     struct ackd_error error;
@@ -142,6 +159,7 @@ static int start_server(struct program *program)
             return fail(EXIT_SYSTEM, error.text, "");
         }
     }
+    warn_of_descriptors(program);
     for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));
     if (program->admin)

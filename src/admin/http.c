@@ -241,7 +241,7 @@ int http_start(struct http **ret_http, const char *name, const struct address *a
                struct ackd_error *error)
 {
     struct address bound;
-    int fd;
+    int fd = -1;
 
     assert(ret_http && endpoints && ret_bound);
     int status = listener_claim(address, error);

@@ -1,82 +1,166 @@
 /* SPDX-License-Identifier: MIT
  *
- * thread_test - what a thread of the library looks like to the program that embeds it */
+ * thread_test - a thread has its name and blocks every signal; its starter's mask stays as it was
+ */
 #include "base/thread.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+/* What a thread found out about itself. */
 struct seen {
-    pthread_barrier_t named; /* the thread lives until its name was read */
     sigset_t mask;
+    pthread_t self;
 };
 
-static void *look_around(void *context)
+static void *look(void *context)
 {
     struct seen *const seen = context;
 
     pthread_sigmask(SIG_SETMASK, NULL, &seen->mask);
-    pthread_barrier_wait(&seen->named);
+    seen->self = pthread_self();
     return seen;
 }
 
-static void starts_with_name_context_and_no_signals(void **state)
+static void runs_with_its_context(void **state)
 {
     struct seen seen;
-    char name[THREAD_NAME_SIZE];
     pthread_t thread;
     void *result = NULL;
 
     (void)state;
-    assert_int_equal(pthread_barrier_init(&seen.named, NULL, 2), 0);
-    assert_int_equal(thread_start(&thread, "fifteen letters", look_around, &seen), 0);
-    assert_int_equal(pthread_getname_np(thread, name, sizeof name), 0);
-    assert_string_equal(name, "fifteen letters");
-    pthread_barrier_wait(&seen.named);
+    assert_int_equal(thread_start(&thread, "test-context", look, &seen), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &seen);
-    pthread_barrier_destroy(&seen.named);
-
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGALRM, SIGUSR1, SIGPROF};
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        assert_int_equal(sigismember(&seen.mask, signals[i]), 1);
+    assert_true(pthread_equal(seen.self, thread));
+    assert_false(pthread_equal(seen.self, pthread_self()));
 }
 
-static void *do_nothing(void *context)
+static void blocks_every_signal(void **state)
 {
-    return context;
-}
-
-/* The one who starts it keeps the signals it had. */
-static void leaves_the_callers_mask_alone(void **state)
-{
-    sigset_t before;
-    sigset_t after;
+    struct seen seen;
     pthread_t thread;
 
     (void)state;
-    sigemptyset(&before);
-    sigaddset(&before, SIGUSR2);
+    assert_int_equal(thread_start(&thread, "test-mask", look, &seen), 0);
+    pthread_join(thread, NULL);
+    for (int number = 1; number <= SIGRTMAX; number++) {
+        /* These two cannot be blocked; those below SIGRTMIN are the C library's own. */
+        if (number == SIGKILL || number == SIGSTOP || (number >= 32 && number < SIGRTMIN))
+            continue;
+        if (!sigismember(&seen.mask, number))
+            fail_msg("signal %d is not blocked", number);
+    }
+}
+
+static void check_own_mask(int blocked, int open)
+{
+    sigset_t mask;
+
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    assert_int_equal(sigismember(&mask, blocked), 1);
+    assert_int_equal(sigismember(&mask, open), 0);
+}
+
+static void leaves_the_mask_of_its_starter(void **state)
+{
+    struct seen seen;
+    pthread_t thread;
+    sigset_t usr1;
+    sigset_t before;
+
+    (void)state;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_SETMASK, &usr1, &before);
+    assert_int_equal(thread_start(&thread, "test-starter", look, &seen), 0);
+    pthread_join(thread, NULL);
+    check_own_mask(SIGUSR1, SIGUSR2);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    assert_int_equal(thread_start(&thread, "t", do_nothing, NULL), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    pthread_sigmask(SIG_SETMASK, NULL, &after);
-    assert_int_equal(sigismember(&after, SIGUSR2), 1);
-    assert_int_equal(sigismember(&after, SIGTERM), 0);
-    sigdelset(&before, SIGUSR2);
+}
+
+/* --- the name, which is set from outside: the thread must still be there --- */
+
+struct gate {
+    pthread_mutex_t mutex;
+};
+
+static void *wait_at_gate(void *context)
+{
+    struct gate *const gate = context;
+
+    pthread_mutex_lock(&gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+    return NULL;
+}
+
+static void check_name(const char *name)
+{
+    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    char found[THREAD_NAME_SIZE] = "";
+    pthread_t thread;
+
+    pthread_mutex_lock(&gate.mutex);
+    assert_int_equal(thread_start(&thread, name, wait_at_gate, &gate), 0);
+    assert_int_equal(pthread_getname_np(thread, found, sizeof found), 0);
+    pthread_mutex_unlock(&gate.mutex);
+    pthread_join(thread, NULL);
+    assert_string_equal(found, name);
+}
+
+static void has_its_name(void **state)
+{
+    (void)state;
+    check_name("x");
+    check_name("ackd-worker-999"); /* 15 letters: the longest */
+}
+
+static void a_failed_start_is_an_errno_and_leaves_the_mask(void **state)
+{
+    struct seen seen;
+    pthread_attr_t usual;
+    pthread_attr_t huge;
+    pthread_t thread = pthread_self();
+    sigset_t usr1;
+    sigset_t before;
+
+    (void)state;
+    if (sizeof(size_t) < 8)
+        skip();
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_SETMASK, &usr1, &before);
+
+    /* A stack that no address space has room for. */
+    assert_int_equal(pthread_getattr_default_np(&usual), 0);
+    assert_int_equal(pthread_getattr_default_np(&huge), 0);
+    assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 60), 0);
+    assert_int_equal(pthread_setattr_default_np(&huge), 0);
+    const int code = thread_start(&thread, "test-huge", look, &seen);
+    assert_int_equal(pthread_setattr_default_np(&usual), 0);
+    pthread_attr_destroy(&usual);
+    pthread_attr_destroy(&huge);
+
+    assert_true(code == -EAGAIN || code == -ENOMEM || code == -EINVAL);
+    check_own_mask(SIGUSR1, SIGUSR2);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(starts_with_name_context_and_no_signals),
-        cmocka_unit_test(leaves_the_callers_mask_alone),
+        cmocka_unit_test(runs_with_its_context),
+        cmocka_unit_test(blocks_every_signal),
+        cmocka_unit_test(leaves_the_mask_of_its_starter),
+        cmocka_unit_test(has_its_name),
+        cmocka_unit_test(a_failed_start_is_an_errno_and_leaves_the_mask),
     };
     return cmocka_run_group_tests_name("thread", tests, NULL, NULL);
 }

@@ -81,8 +81,10 @@ static uint32_t write_train(struct append *self, const struct train *train)
     size_t size = written > 0 ? (size_t)written : 0;
     const uint32_t count = count_whole(train, &size);
 
-    if (written > 0 && size < (size_t)written && ftruncate(self->fd, self->end + (off_t)size) < 0)
-        size = 0; /* cannot happen on a file that takes writes; then the next write covers it */
+    if (written > 0 && size < (size_t)written) {
+        const int status = ftruncate(self->fd, self->end + (off_t)size);
+        (void)status; /* what stays behind the end is covered by the next write */
+    }
     self->end += (off_t)size;
     pthread_mutex_unlock(&self->mutex);
     return count;

@@ -40,6 +40,16 @@ static void fail_batch(struct ackd_batch *batch)
     ackd_batch_count_error(batch);
 }
 
+/* When a batch of now is due.  Beyond the end of the clock is as late as it gets. */
+static uint64_t due_from_now(uint64_t delay_ns)
+{
+    uint64_t due_ns;
+
+    if (__builtin_add_overflow(clock_monotonic_ns(), delay_ns, &due_ns))
+        return UINT64_MAX;
+    return due_ns;
+}
+
 static void delay_batch(void *context, struct ackd_batch *batch)
 {
     struct delay *const self = context;
@@ -51,7 +61,7 @@ static void delay_batch(void *context, struct ackd_batch *batch)
         fail_batch(batch);
         return;
     }
-    *waiting = (struct waiting){.batch = deferred, .due_ns = clock_monotonic_ns() + self->delay_ns};
+    *waiting = (struct waiting){.batch = deferred, .due_ns = due_from_now(self->delay_ns)};
 
     pthread_mutex_lock(&self->mutex);
     const bool was_empty = !self->oldest;

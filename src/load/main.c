@@ -18,6 +18,7 @@
 #include "load/command.h"
 #include "load/hlog.h"
 #include "load/live.h"
+#include "load/loop.h"
 #include "load/prom.h"
 #include "load/report.h"
 #include "load/report_html.h"
@@ -28,6 +29,13 @@ static const struct subcommand commands[] = {
      cmd_verify_co},
     {"selftest", "what this client itself can do, against a server that only answers",
      cmd_selftest},
+    {"record", "run a load and keep the result as a baseline", cmd_record},
+    {"profile", "profile the server under a kept load", cmd_profile},
+    {"ab", "is server B faster than server A?", cmd_ab},
+    {"aa", "how often would ab be wrong here?", cmd_aa},
+    {"compare", "hold one kept run against another", cmd_compare},
+    {"search", "the highest rate that keeps a promise", cmd_search},
+    {"show", "what the run history holds", cmd_show},
     {NULL, NULL, NULL},
 };
 

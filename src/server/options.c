@@ -80,6 +80,12 @@ uint32_t options_conns_max(void)
     return count > CONN_COUNT_LIMIT ? CONN_COUNT_LIMIT : (uint32_t)count;
 }
 
+/* True if @address, formatted as @text, stands for a new place each time. */
+static bool has_any_port(const struct address *address, const char *text)
+{
+    return !address_unix_path(address) && strcmp(strrchr(text, ':'), ":0") == 0;
+}
+
 /* Two options may not listen at the same place.  Port 0 is a new place each time. */
 static int check_listens(const struct ackd_server_options *options, struct ackd_error *error)
 {
@@ -93,8 +99,7 @@ static int check_listens(const struct ackd_server_options *options, struct ackd_
         if (status < 0)
             return status;
         address_format(&address, seen[i]);
-        const char *const port = strrchr(seen[i], ':');
-        if (strcmp(port, ":0") == 0)
+        if (has_any_port(&address, seen[i]))
             continue;
         for (size_t j = 0; j < i; j++) {
             if (strcmp(seen[i], seen[j]) == 0)

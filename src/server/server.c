@@ -3,6 +3,7 @@
  * server - the workers of one server (server.h, ackd/server.h) */
 #include "server/server.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -17,25 +18,26 @@ _Static_assert((int)ACKD_LISTEN_COUNT_MAX == (int)LISTEN_COUNT_MAX, "two names f
 /* --- listening --- */
 
 /* Gives one more socket for @listen to @worker: TCP sockets are one per worker, a unix socket is
- * shared (each worker holds a duplicate, so that each can close its own). */
+ * shared (each worker holds a duplicate, so that each can close its own; the first one removes the
+ * file). */
 static int listen_for_worker(struct worker *worker, struct server_listen *listen,
                              struct ackd_error *error)
 {
-    const bool is_unix = address_unix_path(&listen->address) != NULL;
+    const char *const file = address_unix_path(&listen->address);
     int fd;
 
-    if (is_unix && worker->index > 0) {
+    if (file && worker->index > 0) {
         const struct worker *const first = worker - worker->index;
-        fd = dup(first->listeners[worker->listener_count].engine.fd);
+        fd = fcntl(first->listeners[worker->listener_count].engine.fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
-            return error_raise(error, -errno, "dup: %s", strerror(errno));
+            return error_raise(error, -errno, "duplicating a socket: %s", strerror(errno));
     } else {
         /* The first worker's socket chooses the port for all. */
         const int status = listener_open(&listen->address, &fd, &listen->address, error);
         if (status < 0)
             return status;
     }
-    worker_listen(worker, fd, is_unix, listen->dialect);
+    worker_listen(worker, fd, file != NULL, listen->dialect, worker->index == 0 ? file : NULL);
     return 0;
 }
 
@@ -67,16 +69,6 @@ static int open_listens(struct ackd_server *server, const struct ackd_server_opt
     return 0;
 }
 
-/* Removes the files of unix sockets; the sockets are closed. */
-static void unlink_sockets(const struct ackd_server *server)
-{
-    for (size_t i = 0; i < server->listen_count; i++) {
-        const char *const path = address_unix_path(&server->listens[i].address);
-        if (path)
-            unlink(path);
-    }
-}
-
 /* --- making and ending --- */
 
 static void on_workers_finished(void *context)
@@ -87,6 +79,16 @@ static void on_workers_finished(void *context)
     atomic_store(&server->state, ACKD_SERVER_FINISHED);
     const ssize_t size = write(server->finished_fd, &one, sizeof one);
     (void)size; /* an eventfd takes its first 1 */
+}
+
+/* The handler of @options, which may be none but for what is to be freed. */
+static struct ackd_handler handler_of(const struct ackd_server_options *options)
+{
+    struct ackd_handler handler = options->handler;
+
+    if (!handler.on_batch)
+        handler.on_batch = handler_discard().on_batch;
+    return handler;
 }
 
 static struct worker_config config_of(const struct ackd_server_options *options)
@@ -100,7 +102,7 @@ static struct worker_config config_of(const struct ackd_server_options *options)
         .drain_timeout_ms = options->drain_timeout_ms,
         .linger_timeout_ms = options->linger_timeout_ms,
         .window_count = options->window_count,
-        .handler = options->handler.on_batch ? options->handler : handler_discard(),
+        .handler = handler_of(options),
         .log = options->log,
     };
 }
@@ -190,14 +192,24 @@ void ackd_server_stop(struct ackd_server *server)
     command_workers(server, WORKER_STOP);
 }
 
+/* The milliseconds until @end_ns, rounded up. */
+static int ms_until(uint64_t end_ns)
+{
+    const uint64_t now_ns = clock_monotonic_ns();
+    return now_ns < end_ns ? (int)((end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS) : 0;
+}
+
 int ackd_server_wait(struct ackd_server *server, int timeout_ms)
 {
     struct pollfd finished = {.fd = server->finished_fd, .events = POLLIN};
-    int count;
+    const bool is_endless = timeout_ms < 0;
+    const uint64_t end_ns =
+        is_endless ? 0 : clock_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    int count = poll(&finished, 1, timeout_ms);
 
-    do {
-        count = poll(&finished, 1, timeout_ms);
-    } while (count < 0 && errno == EINTR && timeout_ms < 0);
+    /* A signal does not shorten the wait. */
+    while (count < 0 && errno == EINTR)
+        count = poll(&finished, 1, is_endless ? -1 : ms_until(end_ns));
     return count == 1 ? 0 : -ETIMEDOUT;
 }
 
@@ -217,7 +229,6 @@ void ackd_server_free(struct ackd_server *server)
         server->config.handler.free(server->config.handler.self);
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_deinit(&server->workers[i]);
-    unlink_sockets(server);
     free(server->workers);
     if (server->finished_fd >= 0)
         close(server->finished_fd);

@@ -173,6 +173,7 @@ void session_sent(struct worker *worker, struct session *session, struct buffer 
     counter_add(&worker->counters.submit_acks_sent, buffer->tag);
     charge_queue(worker, session, -(int64_t)buffer->end);
     buffer_put(&worker->pool, buffer);
+    session->active_ms = worker_now_ms(worker);
 
     struct buffer *const acks = ack_queue_take(&session->acks);
     if (acks) {
@@ -326,7 +327,7 @@ void session_open(struct worker *worker, struct session *session, enum dialect d
     session->state = SESSION_OPEN;
     session->reason = CLOSE_NONE;
     session->dialect = (uint8_t)dialect;
-    session->received_ms = worker_now_ms(worker);
+    session->active_ms = worker_now_ms(worker);
     settle(worker, session);
 }
 
@@ -338,7 +339,7 @@ void session_received(struct worker *worker, struct session *session, struct byt
         return;
     }
 
-    session->received_ms = worker_now_ms(worker);
+    session->active_ms = worker_now_ms(worker);
     take_requests(worker, session, bytes);
     if (session->draining && session->state == SESSION_OPEN) {
         session->left_size -=
@@ -383,6 +384,7 @@ void session_completed(struct worker *worker, struct session *session, struct ac
         return;
     }
     batch->complete = true;
+    session->active_ms = worker_now_ms(worker);
     release_in_order(worker, session);
     settle(worker, session);
 }
@@ -443,8 +445,8 @@ static void update_pause(struct worker *worker, struct session *session)
         return;
     if (was_paused) {
         /* The time that we did not read is not the peer's fault. */
-        session->received_ms = worker_now_ms(worker);
-        session->since_ms = session->received_ms;
+        session->active_ms = worker_now_ms(worker);
+        session->since_ms = session->active_ms;
     }
     engine_receive(worker->engine, &session->socket, was_paused);
 }
@@ -468,7 +470,7 @@ static struct timeout input_timeout(const struct worker *worker, const struct se
     if (session->stash)
         return (struct timeout){session->since_ms, config->frame_timeout_ms, CLOSE_frame_timeout};
     if (session_owes_nothing(session))
-        return (struct timeout){session->received_ms, config->idle_timeout_ms, CLOSE_idle_timeout};
+        return (struct timeout){session->active_ms, config->idle_timeout_ms, CLOSE_idle_timeout};
     return (struct timeout){0};
 }
 

@@ -58,7 +58,7 @@ struct session {
     uint32_t queued_size;      /* of acks the kernel does not have: in flight and in the queue */
     uint32_t unanswered_count; /* SUBMITs in the order queue */
     uint32_t deferred_size;    /* memory of the order queue */
-    uint32_t received_ms;      /* when bytes came last */
+    uint32_t active_ms;        /* when bytes last came, or the last owed ack left */
     uint32_t since_ms;         /* when the frame in the stash, or lingering, began */
     uint32_t left_size;        /* draining: bytes still to be read; lingering: discarded */
 

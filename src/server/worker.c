@@ -249,8 +249,20 @@ static void log_dropped_lines(struct worker *worker)
 
 /* --- commands --- */
 
+/* Removes the files of unix sockets that still listen: as long as they do, nobody else can have
+ * put a socket of theirs there. */
+static void remove_files(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->listener_count; i++) {
+        if (worker->listeners[i].file)
+            unlink(worker->listeners[i].file);
+        worker->listeners[i].file = NULL;
+    }
+}
+
 static void close_listeners(struct worker *worker)
 {
+    remove_files(worker);
     for (uint32_t i = 0; i < worker->listener_count; i++) {
         engine_listen_stop(worker->engine, &worker->listeners[i].engine);
         close(worker->listeners[i].engine.fd);
@@ -276,6 +288,7 @@ static void drain(struct worker *worker)
     uint32_t slot = 0;
 
     worker->drain_since_ms = worker_now_ms(worker);
+    remove_files(worker); /* first: who connected by then is accepted */
     drain_listeners(worker);
     while ((session = session_table_next(&worker->table, &slot)))
         session_drain(worker, session);
@@ -450,12 +463,13 @@ void worker_deinit(struct worker *worker)
     worker->engine = NULL;
 }
 
-void worker_listen(struct worker *worker, int fd, bool shared, enum dialect dialect)
+void worker_listen(struct worker *worker, int fd, bool shared, enum dialect dialect,
+                   const char *file)
 {
     assert(worker->listener_count < LISTEN_COUNT_MAX);
 
     struct worker_listener *const listener = &worker->listeners[worker->listener_count++];
-    *listener = (struct worker_listener){.dialect = dialect};
+    *listener = (struct worker_listener){.dialect = dialect, .file = file};
     listener->engine = (struct engine_listener){.fd = fd, .shared = shared, .owner = listener};
 }
 

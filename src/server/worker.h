@@ -50,6 +50,7 @@ enum worker_command {
 struct worker_listener {
     struct engine_listener engine;
     enum dialect dialect;
+    const char *file;      /* of a unix socket, while this worker is to remove it; else NULL */
     counter queue_waiting; /* connections that wait to be accepted, as of the last housekeeping */
     counter queue_limit;
 };
@@ -95,8 +96,10 @@ int worker_init(struct worker *worker, uint32_t index, worker_engine_new *engine
 /* Frees what a worker holds; its thread is not running, and no handler holds a batch of it. */
 void worker_deinit(struct worker *worker);
 
-/* Gives the worker the listening socket @fd, which it closes.  Before it starts. */
-void worker_listen(struct worker *worker, int fd, bool shared, enum dialect dialect);
+/* Gives the worker the listening socket @fd, which it closes.  @file (may be NULL; outlives the
+ * worker) is removed before that.  Before the worker starts. */
+void worker_listen(struct worker *worker, int fd, bool shared, enum dialect dialect,
+                   const char *file);
 
 /* Starts the worker's thread.  0 or a negative errno. */
 int worker_start(struct worker *worker, struct ackd_error *error);

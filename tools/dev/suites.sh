@@ -39,9 +39,10 @@ run_meson_tests() {
     return "$meson_status"
 }
 
-# The tests of folder tests/$2 against build/$1.
+# The tests of folder tests/$2 against build/$1. Most of them wait most of the time, so a few run
+# beside each other; each has a server of its own.
 run_pytest() {
     for_preset "$1" env \
         "ACKD=$PWD/build/$1/src/ackd/ackd" "ACKLOAD=$PWD/build/$1/src/load/ackload" \
-        python3 -m pytest -q -p no:cacheprovider "tests/$2"
+        python3 -m pytest -q -p no:cacheprovider -n 4 "tests/$2"
 }

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cmd_show - ackload show: what the run history holds */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "load/card.h"
+#include "load/command.h"
+#include "load/loop.h"
+
+static const char help[] = "usage: ackload show [NAME|NUMBER] [--json]\n"
+                           "\n"
+                           "Lists the runs that are kept in .ackload (or $ACKLOAD_HISTORY), or "
+                           "shows one.\n"
+                           "\n"
+                           "      --json               all that is kept of one, as JSON\n"
+                           "\n"
+                           "Exit status: 0; 64 wrong usage, or there is no such run; 13 it "
+                           "cannot be read.\n";
+
+static int show_all(const struct history *history, struct ackd_error *error)
+{
+    uint32_t *numbers;
+    size_t count;
+    json_t *run;
+
+    int status = history_list(history, &numbers, &count, error);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        /* One torn file does not hide the others. */
+        if (history_load(history, numbers[i], &run, error) < 0) {
+            fprintf(stderr, "ackload: %s\n", error->text);
+            continue;
+        }
+        card_line(stdout, run);
+        json_decref(run);
+    }
+    if (status == 0)
+        free(numbers);
+    return status;
+}
+
+static int show_one(const struct history *history, const char *text, bool as_json,
+                    struct ackd_error *error)
+{
+    uint32_t number;
+    json_t *run;
+
+    int status = history_find(history, text, &number, error);
+    if (status == 0)
+        status = history_load(history, number, &run, error);
+    if (status < 0)
+        return status;
+    if (as_json)
+        status = loop_write_json("-", run, error);
+    else
+        card_print(stdout, run);
+    json_decref(run);
+    return status;
+}
+
+int cmd_show(int argc, char **argv)
+{
+    bool as_json = false;
+    const struct args_rule rules[] = {{"json", NULL, &as_json}, {NULL, NULL, NULL}};
+    struct history history;
+    struct args args;
+    struct ackd_error error;
+
+    int status = args_sort(argc, argv, rules, 1, false, &args, &error);
+    if (status == 0 && args.help) {
+        fputs(help, stdout);
+        return EXIT_OK;
+    }
+    if (status == 0 && as_json && args.name_count == 0)
+        status = error_raise(&error, -EINVAL, "--json wants a NAME or NUMBER");
+    if (status == 0)
+        status = history_open(&history, false, &error);
+    if (status == 0)
+        status = args.name_count > 0 ? show_one(&history, args.names[0], as_json, &error)
+                                     : show_all(&history, &error);
+    return status < 0 ? loop_fail(&error) : EXIT_OK;
+}

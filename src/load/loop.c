@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loop - what the commands of the four-step loop share (loop.h) */
+#include "load/loop.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "load/command.h"
+
+int loop_fail(const struct ackd_error *error)
+{
+    fprintf(stderr, "ackload: %s\n", error->text);
+    switch (-error->code) {
+    case EINVAL:
+    case ENOENT:
+        return EXIT_USAGE;
+    case EBADMSG:
+        return EXIT_VERIFICATION;
+    case ECHILD:
+    case ETIMEDOUT:
+    case EIO:
+        return EXIT_NO_CONNECTION;
+    default:
+        return EXIT_INVALID;
+    }
+}
+
+int loop_write_json(const char *path, const json_t *value, struct ackd_error *error)
+{
+    const bool on_stdout = strcmp(path, "-") == 0;
+    FILE *const to = on_stdout ? stdout : fopen(path, "we");
+    int status = 0;
+
+    if (!to)
+        return error_raise(error, -errno, "--json %s: %s", path, strerror(errno));
+    if (json_dumpf(value, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) < 0 ||
+        fputc('\n', to) == EOF || fflush(to) == EOF)
+        status = error_raise(error, -ENOSPC, "--json %s: cannot write", path);
+    if (!on_stdout)
+        fclose(to);
+    return status;
+}
+
+json_t *loop_pack_words(const struct args *args)
+{
+    json_t *const words = json_array();
+
+    for (int i = 0; i < args->rest_count; i++)
+        json_array_append_new(words, json_string(args->rest[i]));
+    return words;
+}
+
+int loop_unpack_words(const json_t *words, struct args *ret_args, struct ackd_error *error)
+{
+    const size_t count = json_array_size(words);
+
+    *ret_args = (struct args){0};
+    for (size_t i = 0; i < count; i++) {
+        const char *const word = json_string_value(json_array_get(words, i));
+        if (!word || i >= ARGS_REST_MAX)
+            return error_raise(error, -EPROTO, "the stored run's options cannot be read");
+        ret_args->rest[ret_args->rest_count++] = word;
+    }
+    return 0;
+}
+
+int loop_open(struct loop *loop, struct ackd_error *error)
+{
+    const int status = history_open(&loop->history, true, error);
+
+    return status < 0 ? status : interrupts_open(&loop->interrupts, error);
+}
+
+void loop_close(struct loop *loop)
+{
+    interrupts_close(&loop->interrupts);
+}

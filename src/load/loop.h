@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loop - the commands of the four-step loop: measure, profile, optimise, compare
+ *
+ *      record NAME ─▶ profile NAME ─▶ (change something) ─▶ ab, compare
+ *
+ * Beside them aa, which audits ab, and search, which finds the highest rate that a server keeps a
+ * promise at.  All keep what they find in one run history (history.h). */
+#ifndef LOAD_LOOP_H
+#define LOAD_LOOP_H
+
+#include "load/args.h"
+#include "load/child.h"
+#include "load/history.h"
+
+/* The commands; each returns an exit status of command.h. */
+int cmd_record(int argc, char **argv);
+int cmd_profile(int argc, char **argv);
+int cmd_ab(int argc, char **argv);
+int cmd_aa(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_search(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+
+/* Prints @error and returns the exit status that it stands for: 64 for what the user can mend on
+ * the command line, 12 for acks that were wrong, 69 for a server that cannot be used, else 13. */
+int loop_fail(const struct ackd_error *error);
+
+/* Writes @value to the file @path, or to stdout for "-". */
+int loop_write_json(const char *path, const json_t *value, struct ackd_error *error);
+
+/* The words for the runs as an array, and back: those borrow from @words. */
+json_t *loop_pack_words(const struct args *args);
+int loop_unpack_words(const json_t *words, struct args *ret_args, struct ackd_error *error);
+
+/* What most commands begin and end with. */
+struct loop {
+    struct history history;
+    struct interrupts interrupts;
+};
+
+/* Opens the history (making it if need be) and takes the signals. */
+int loop_open(struct loop *loop, struct ackd_error *error);
+void loop_close(struct loop *loop);
+
+#endif
