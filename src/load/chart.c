@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 enum {
     WIDTH = 480,
@@ -169,7 +170,6 @@ static size_t percentile_ticks(const struct chart_axis *axis, double *ret_ticks)
 {
     size_t count = 0;
 
-    ret_ticks[count++] = 0;
     ret_ticks[count++] = 0.5;
     for (int decade = 1; decade <= PERCENTILE_DECADE_MAX; decade++) {
         const double tick = 1 - pow(10, -decade);
@@ -227,6 +227,29 @@ static double y_of(const struct chart *chart, double value)
     return TOP + PLOT_HEIGHT * (1 - chart_place(&chart->y, value));
 }
 
+/* 10.0 ms as 10 ms: ticks are round. */
+static const char *shorten(struct text *text)
+{
+    char *const point = strchr(text->bytes, '.');
+
+    if (point) {
+        char *end = point + strspn(point, ".0123456789");
+        char *const rest = end;
+        while (end[-1] == '0')
+            end--;
+        if (end[-1] == '.')
+            end--;
+        memmove(end, rest, strlen(rest) + 1);
+    }
+    return text->bytes;
+}
+
+static const char *format_tick(const struct chart_axis *axis, double tick, struct text *text)
+{
+    axis->format(text, tick);
+    return axis->scale == CHART_PERCENTILE ? text->bytes : shorten(text);
+}
+
 static void write_grid(FILE *to, const struct chart *chart)
 {
     double ticks[CHART_TICK_COUNT_MAX];
@@ -237,14 +260,14 @@ static void write_grid(FILE *to, const struct chart *chart)
         const double y = y_of(chart, ticks[i]);
         fprintf(to, "<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, y, WIDTH - RIGHT);
         fprintf(to, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
-                LEFT - 6, y + 4, chart->y.format(&text, ticks[i]));
+                LEFT - 6, y + 4, format_tick(&chart->y, ticks[i], &text));
     }
     count = chart_ticks(&chart->x, ticks);
     for (size_t i = 0; i < count; i++) {
         const double x = x_of(chart, ticks[i]);
         fprintf(to, "<path class=\"grid\" d=\"M%.1f %dV%d\"/>", x, TOP, HEIGHT - BOTTOM);
         fprintf(to, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
-                x, HEIGHT - BOTTOM + 18, chart->x.format(&text, ticks[i]));
+                x, HEIGHT - BOTTOM + 18, format_tick(&chart->x, ticks[i], &text));
     }
 }
 

@@ -10,15 +10,14 @@
  * orders of magnitude.  The times of the freezes are taken as they happened, so that a late signal
  * is not held against the client. */
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,7 +26,7 @@
 #include "load/freeze.h"
 #include "load/proc.h"
 #include "load/run.h"
-#include "load/server.h"
+#include "load/target.h"
 #include "load/text.h"
 
 enum {
@@ -55,7 +54,7 @@ enum { FRACTION_COUNT = sizeof fractions / sizeof fractions[0] };
 /* The command line. */
 struct wish {
     const struct timetable *table; /* NULL: all */
-    const char *program;           /* the server to start; NULL: ackd, found beside ackload */
+    const char *command;           /* starts the server; NULL: ackd, found beside ackload */
     const char *address;           /* of a server that runs already */
     pid_t pid;                     /* its process */
     double rate;
@@ -69,7 +68,7 @@ struct trial {
     const struct timetable *table;
     struct run *run;
     pid_t pid;
-    int signal_fd;
+    struct interrupts *interrupts;
 
     struct freeze freezes[FREEZE_COUNT_MAX]; /* the plan, then what happened */
     size_t freeze_count;
@@ -140,18 +139,12 @@ static uint64_t next_event_ns(const struct trial *trial)
     return trial->event_index % 2 == 0 ? freeze->begin_ns : freeze->end_ns;
 }
 
-static bool take_signal(int signal_fd)
-{
-    struct signalfd_siginfo info;
-    return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
-}
-
 /* Waits until @until_ns, or until there is something to look at. */
 static void wait_until(const struct trial *trial, uint64_t until_ns)
 {
     struct pollfd watched[] = {
         {.fd = run_done_fd(trial->run), .events = POLLIN},
-        {.fd = trial->signal_fd, .events = POLLIN},
+        {.fd = trial->interrupts->fd, .events = POLLIN},
     };
     const uint64_t now_ns = clock_monotonic_ns();
     const uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
@@ -183,7 +176,7 @@ static void watch(struct trial *trial)
             run_sample(trial->run, now_ns);
             sample_ns += NS_PER_S;
         }
-        if (take_signal(trial->signal_fd)) {
+        if (!trial->interrupted && interrupts_requested(trial->interrupts)) {
             trial->interrupted = true;
             kill(trial->pid, SIGCONT);
             trial->freeze_count = 0;
@@ -371,22 +364,12 @@ static int verify_table(struct trial *trial, const struct wish *wish, const char
                                    : EXIT_INVALID;
 }
 
-static int open_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* All timetables that were asked for.  Returns the exit status: a wrong answer outweighs none. */
-static int verify(const struct wish *wish, const char *address, pid_t pid)
+static int verify(const struct wish *wish, const char *address, pid_t pid,
+                  struct interrupts *interrupts)
 {
     struct ackd_error error = {.text = ""};
-    struct trial trial = {.pid = pid, .signal_fd = open_signals()};
+    struct trial trial = {.pid = pid, .interrupts = interrupts};
     int exit_code = EXIT_OK;
     size_t count = 0;
     size_t true_count = 0;
@@ -417,7 +400,6 @@ static int verify(const struct wish *wish, const char *address, pid_t pid)
            : exit_code == EXIT_VERIFICATION ? "FAILED"
                                             : "INVALID",
            true_count, count);
-    close(trial.signal_fd);
     return exit_code;
 }
 
@@ -429,7 +411,9 @@ static const char help[] =
     "be within 2 % or 1 ms.\n"
     "\n"
     "      --timetable NAME     half, long, short, mixed, edge or all (all)\n"
-    "      --server PROGRAM     the ackd to start (the one beside ackload)\n"
+    "      --server COMMAND     starts the server: {listen} in it becomes an address to listen\n"
+    "                           on, or {ports-file} a file to write the address to, as ackd does\n"
+    "                           (the ackd beside ackload, with one worker)\n"
     "      --connect ADDR       a server that runs already, and\n"
     "      --server-pid PID     its process\n"
     "  -r, --rate R             messages per second, 1000 to 20000 (4000)\n"
@@ -462,7 +446,7 @@ static int read_option(int found, const char *value, struct wish *wish, struct a
                                value);
         return 0;
     case 's':
-        wish->program = value;
+        wish->command = value;
         return 0;
     case 'a':
         wish->address = value;
@@ -523,6 +507,29 @@ static int parse(int argc, char **argv, struct wish *ret_wish, struct ackd_error
     return 0;
 }
 
+/* Writes the command that starts the ackd beside this program: installed, it is in the same folder;
+ * built, in the next one; else the PATH has it. */
+static void find_server(char *ret_command, size_t command_size)
+{
+    static const char *const places[] = {"ackd", "../ackd/ackd"};
+    char self[PATH_MAX];
+    char path[PATH_MAX + WORD_SIZE] = "ackd";
+    const ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    self[size > 0 ? size : 0] = '\0';
+    const char *const slash = strrchr(self, '/');
+    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
+        snprintf(path, sizeof path, "%.*s/%s", (int)(slash - self), self, places[i]);
+        if (access(path, X_OK) == 0)
+            break;
+        snprintf(path, sizeof path, "ackd");
+    }
+    snprintf(ret_command, command_size,
+             "'%s' --listen 127.0.0.1:0 --metrics-listen off --workers 1 --log-level error "
+             "--ports-file {ports-file}",
+             path);
+}
+
 /* Puts itself, and what it starts, before the other programs of the machine, if it may: what is to
  * be measured is the freezes. */
 static bool prefer_self(void)
@@ -531,10 +538,31 @@ static bool prefer_self(void)
     return sched_setscheduler(0, SCHED_FIFO, &first) == 0;
 }
 
+/* Starts the server, verifies, and ends it. */
+static int verify_started(const struct wish *wish, struct interrupts *interrupts)
+{
+    struct target_plan plan = {0};
+    struct ackd_error error;
+    struct target target;
+
+    if (wish->command)
+        snprintf(plan.command, sizeof plan.command, "%s", wish->command);
+    else
+        find_server(plan.command, sizeof plan.command);
+    memcpy(plan.label, plan.command, sizeof plan.label);
+    if (target_start(&target, &plan, 0, interrupts, &error) < 0) {
+        fprintf(stderr, "ackload verify-co: %s\n", error.text);
+        return EXIT_NO_CONNECTION;
+    }
+    const int exit_code = verify(wish, target.address, target.pid, interrupts);
+    target_stop(&target);
+    return exit_code;
+}
+
 int cmd_verify_co(int argc, char **argv)
 {
     struct wish wish;
-    struct server server;
+    struct interrupts interrupts;
     struct ackd_error error;
 
     if (parse(argc, argv, &wish, &error) < 0) {
@@ -545,14 +573,13 @@ int cmd_verify_co(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_OK;
     }
-    wish.preferred = prefer_self();
-    if (wish.address)
-        return verify(&wish, wish.address, wish.pid);
-    if (server_start(&server, wish.program, &error) < 0) {
+    if (interrupts_open(&interrupts, &error) < 0) {
         fprintf(stderr, "ackload verify-co: %s\n", error.text);
-        return EXIT_NO_CONNECTION;
+        return EXIT_INVALID;
     }
-    const int exit_code = verify(&wish, server.address, server.pid);
-    server_stop(&server);
+    wish.preferred = prefer_self();
+    const int exit_code = wish.address ? verify(&wish, wish.address, wish.pid, &interrupts)
+                                       : verify_started(&wish, &interrupts);
+    interrupts_close(&interrupts);
     return exit_code;
 }

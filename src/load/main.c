@@ -17,11 +17,18 @@
 #include "load/cmd_selftest.h"
 #include "load/command.h"
 #include "load/hlog.h"
+#include "load/live.h"
 #include "load/loop.h"
+#include "load/prom.h"
 #include "load/report.h"
+#include "load/report_html.h"
 
 /* Beside `run`. */
 static const struct subcommand commands[] = {
+    {"verify-co", "stop the server by a timetable: are stalls measured as they were?",
+     cmd_verify_co},
+    {"selftest", "what this client itself can do, against a server that only answers",
+     cmd_selftest},
     {"record", "run a load and keep the result as a baseline", cmd_record},
     {"profile", "profile the server under a kept load", cmd_profile},
     {"ab", "is server B faster than server A?", cmd_ab},
@@ -29,8 +36,6 @@ static const struct subcommand commands[] = {
     {"compare", "hold one kept run against another", cmd_compare},
     {"search", "the highest rate that keeps a promise", cmd_search},
     {"show", "what the run history holds", cmd_show},
-    {"selftest", "what this client itself can do, against a server that only answers",
-     cmd_selftest},
     {NULL, NULL, NULL},
 };
 
@@ -92,15 +97,24 @@ static void log_interval(FILE *hlog, const struct run *run, const struct options
         hlog_put(hlog, "lateness", at_s, length_s, &times->lateness);
 }
 
+/* Who is told of each sample. */
+struct audience {
+    struct live live;
+    FILE *hlog;        /* NULL without --hlog */
+    struct prom *prom; /* NULL without --prom */
+};
+
 static void sample(struct run *run, const struct options *options, uint64_t now_ns,
-                   struct live *live, FILE *hlog)
+                   struct audience *audience)
 {
     const struct interval *const interval = run_sample(run, now_ns);
 
-    if (hlog && interval->duration_s > 0)
-        log_interval(hlog, run, options, interval);
+    if (audience->hlog && interval->duration_s > 0)
+        log_interval(audience->hlog, run, options, interval);
+    if (audience->prom && interval->duration_s > 0)
+        prom_publish(audience->prom, run_latest(run), interval);
     if (!options->quiet && (interval->acked > 0 || interval->duration_s > LAST_INTERVAL_MIN_S))
-        live_show(live, interval, options->warmup_ns + options->duration_ns);
+        live_show(&audience->live, interval, options->warmup_ns + options->duration_ns);
 }
 
 /* Not poll(): its milliseconds would let the looks at the server come late. */
@@ -114,8 +128,8 @@ static void wait_for(struct pollfd *watched, nfds_t count, uint64_t wait_ns)
 }
 
 /* Watches the threads until all have ended: a sample each second, and the user's wish to stop. */
-static void watch(struct run *run, const struct options *options, int signal_fd, struct live *live,
-                  FILE *hlog)
+static void watch(struct run *run, const struct options *options, int signal_fd,
+                  struct audience *audience)
 {
     struct pollfd watched[] = {
         {.fd = run_done_fd(run), .events = POLLIN},
@@ -131,7 +145,7 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
         if (now_ns < until_ns) {
             wait_for(watched, 2, until_ns - now_ns);
         } else if (now_ns >= next_ns) {
-            sample(run, options, now_ns, live, hlog);
+            sample(run, options, now_ns, audience);
             next_ns += NS_PER_S;
         }
         if (take_signal(signal_fd)) {
@@ -141,9 +155,9 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
     }
     /* What is left of a second, unless the last sample has just been taken; a log misses nothing.
      */
-    if (hlog || clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
-        sample(run, options, clock_monotonic_ns(), live, hlog);
-    live_clear(live);
+    if (audience->hlog || clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
+        sample(run, options, clock_monotonic_ns(), audience);
+    live_clear(&audience->live);
 }
 
 /* Runs the plan.  Returns the exit status. */
@@ -154,21 +168,31 @@ static int run_load(const struct options *options, const struct plan *plan)
     FILE *const people = json_on_stdout ? stderr : stdout;
     struct ackd_error error;
     struct run *run;
-    struct live live;
-    FILE *hlog = NULL;
+    struct audience audience = {0};
 
-    if (options->hlog_path && !(hlog = open_hlog(options, &error)))
+    if (options->hlog_path && !(audience.hlog = open_hlog(options, &error)))
         return fail(VERDICT_INVALID, &error);
     if (!options->quiet)
         report_opening(people, options, plan);
-    if (run_open(&run, options, plan, &error) < 0)
+    if (options->prom_address &&
+        prom_start(&audience.prom, options->prom_address, options, &error) < 0)
+        return fail(EXIT_USAGE, &error);
+    if (audience.prom && !options->quiet) {
+        fprintf(people, "ackload: metrics at http://%s/metrics\n", prom_address(audience.prom));
+        fflush(people);
+    }
+    if (run_open(&run, options, plan, &error) < 0) {
+        prom_stop(audience.prom);
         return fail(EXIT_NO_CONNECTION, &error);
+    }
 
     const int signal_fd = open_signals();
-    live_init(&live, people);
+    live_init(&audience.live, people);
     if (run_start(run, &error) < 0)
         return fail(EXIT_NO_CONNECTION, &error);
-    watch(run, options, signal_fd, &live, hlog);
+    watch(run, options, signal_fd, &audience);
+
+    prom_stop(audience.prom);
 
     const struct outcome *const outcome = run_finish(run);
     int exit_code = (int)outcome_verdict(outcome);
@@ -176,7 +200,9 @@ static int run_load(const struct options *options, const struct plan *plan)
         report_result(people, options, plan, outcome);
     if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
         exit_code = fail(VERDICT_INVALID, &error);
-    if (hlog && (ferror(hlog) | fclose(hlog)) != 0) {
+    if (options->html_path && report_html(options->html_path, options, plan, outcome, &error) < 0)
+        exit_code = fail(VERDICT_INVALID, &error);
+    if (audience.hlog && (ferror(audience.hlog) | fclose(audience.hlog)) != 0) {
         error_raise(&error, -EIO, "--hlog %s: cannot write", options->hlog_path);
         exit_code = fail(VERDICT_INVALID, &error);
     }

@@ -319,6 +319,13 @@ static int read_json(struct parse *parse, const char *value, struct ackd_error *
     return 0;
 }
 
+static int read_html(struct parse *parse, const char *value, struct ackd_error *error)
+{
+    (void)error;
+    parse->options.html_path = value;
+    return 0;
+}
+
 static int read_prom(struct parse *parse, const char *value, struct ackd_error *error)
 {
     (void)error;
@@ -416,6 +423,7 @@ static const struct option_rule rules[] = {
     {"late-budget", 0, true, read_late_budget},
     {"hlog", 0, true, read_hlog},
     {"json", 0, true, read_json},
+    {"html", 0, true, read_html},
     {"prom", 0, true, read_prom},
     {"quiet", 'q', false, read_quiet},
     {"help", 'h', false, read_help},
@@ -702,6 +710,7 @@ const char *options_help_run(void)
            "result\n"
            "      --json FILE          write it as JSON (docs/LOADTEST.md); - is stdout, and what\n"
            "                           is for people then goes to stderr\n"
+           "      --html FILE          write it as a page with charts, which needs nothing else\n"
            "      --prom ADDR          while it runs, answer GET /metrics there for Prometheus\n"
            "      --hlog FILE          write a HdrHistogram log, an interval for each second\n"
            "      --server-pid PID     measure the server's CPU time too\n"

@@ -53,6 +53,7 @@ struct options {
     struct plan_options plan;
     enum dialect_rule dialect;
     const char *json_path;    /* NULL = none, "-" = stdout; borrowed from argv */
+    const char *html_path;    /* NULL = none */
     const char *prom_address; /* NULL = none; borrowed too */
     const char *hlog_path;    /* NULL = none */
     bool quiet;

@@ -3,6 +3,8 @@
  * report - what a person sees of a run (report.h) */
 #include "load/report.h"
 
+#include <string.h>
+
 #include "load/text.h"
 
 #define COUNT(value)  text_count(&(struct text){{0}}, (value))
@@ -162,9 +164,12 @@ static void print_latencies(FILE *to, const struct options *options, const struc
     }
 }
 
-static double per(uint64_t amount, uint64_t count)
+static void print_batch(FILE *to, const char *name, const char *words,
+                        const struct latency_sum *counts)
 {
-    return count > 0 ? (double)amount / (double)count : 0;
+    fprintf(to, "  %-11s %.1f %s (p50 %s, p99 %s, most %s)\n", name, latency_mean_ns(counts), words,
+            COUNT(latency_percentile_ns(counts, 0.5)), COUNT(latency_percentile_ns(counts, 0.99)),
+            COUNT(counts->max_ns));
 }
 
 static void print_client(FILE *to, const struct options *options, const struct outcome *outcome)
@@ -172,9 +177,8 @@ static void print_client(FILE *to, const struct options *options, const struct o
     const struct ledger *const ledger = &outcome->ledger;
     const uint64_t acked = ledger->ok + ledger->failed;
 
-    fprintf(to, "  batches     %.1f messages per write, %.1f acks per read\n",
-            per(ledger->sent, outcome->traffic.write_count),
-            per(acked, outcome->traffic.read_count));
+    print_batch(to, "batches", "messages per write", &outcome->frames_per_write);
+    print_batch(to, "", "acks per read", &outcome->acks_per_read);
     fprintf(to, "  client      %.2f s of CPU", outcome->cpu_user_s + outcome->cpu_system_s);
     if (acked > 0)
         fprintf(
@@ -223,21 +227,35 @@ static void print_errors(FILE *to, const struct error_log *errors)
     }
 }
 
+const char *report_check_value(struct text *text, const struct validity_check *check, double value)
+{
+    if (strcmp(check->name, "lateness") == 0)
+        return text_time(text, (uint64_t)value);
+    if (value >= 10000)
+        return text_amount(text, value);
+    snprintf(text->bytes, sizeof text->bytes, "%.4g", value);
+    return text->bytes;
+}
+
 /* The stamp, and each check that failed. */
 static void print_validity(FILE *to, const struct validity *validity)
 {
     if (validity->verdict == VALIDITY_UNCHECKED)
         return;
-    fprintf(to, "  validity    %s\n", validity_name(validity->verdict));
+    fprintf(to, "  validity    %s", validity_name(validity->verdict));
+    if (validity->verdict == VALIDITY_CLIENT_BOUND)
+        fputs(": rates are at least, and times at most, what is printed", to);
+    fputc('\n', to);
     for (uint32_t i = 0; i < validity->check_count; i++) {
         const struct validity_check *const check = &validity->checks[i];
         if (!check->ok && check->fails_as != VALIDITY_VALID)
-            fprintf(to, "              %s: %.4g, limit %.4g (%s)\n", check->name, check->value,
-                    check->limit, check->meaning);
+            fprintf(to, "              %s: %s, limit %s (%s)\n", check->name,
+                    report_check_value(&(struct text){{0}}, check, check->value),
+                    report_check_value(&(struct text){{0}}, check, check->limit), check->meaning);
     }
 }
 
-static const char *headline(enum verdict verdict)
+const char *report_headline(enum verdict verdict)
 {
     switch (verdict) {
     case VERDICT_FAIL:
@@ -266,7 +284,7 @@ void report_result(FILE *to, const struct options *options, const struct plan *p
     print_validity(to, &outcome->validity);
     fprintf(to, "  stream      seed %llu, hash %016llx\n", (unsigned long long)options->plan.seed,
             (unsigned long long)plan->hash);
-    fprintf(to, "\n%s: %s%s.\n", headline(outcome_verdict(outcome)), outcome_reason(outcome),
+    fprintf(to, "\n%s: %s%s.\n", report_headline(outcome_verdict(outcome)), outcome_reason(outcome),
             outcome->interrupted ? " (ended early)" : "");
     fflush(to);
 }

@@ -7,12 +7,19 @@
 #include <stdio.h>
 
 #include "load/run.h"
+#include "load/text.h"
 
 /* Says what is about to happen. */
 void report_opening(FILE *to, const struct options *options, const struct plan *plan);
 
 /* The name of a bad ack's verdict, as the ledger's column; "" for VERIFY_OK. */
 const char *report_verdict_name(enum verify_verdict verdict);
+
+/* "OK", "FAILED" or "INVALID". */
+const char *report_headline(enum verdict verdict);
+
+/* A figure of a check of the run, in its unit. */
+const char *report_check_value(struct text *text, const struct validity_check *check, double value);
 
 /* Prints the final table. */
 void report_result(FILE *to, const struct options *options, const struct plan *plan,

@@ -86,6 +86,10 @@ static void the_table_closes_with_the_verdict(void **state)
     outcome->duration_s = 2;
     outcome->rate = 500;
     outcome->busy = 0.97;
+    outcome->frames_per_write = (struct latency_sum){.count = 100, .sum_ns = 1000, .max_ns = 10};
+    outcome->frames_per_write.bucket[10] = 100;
+    outcome->acks_per_read = (struct latency_sum){.count = 50, .sum_ns = 1000, .max_ns = 20};
+    outcome->acks_per_read.bucket[20] = 50;
     outcome->latency.count = 1000;
     outcome->latency.sum_ns = 1000000;
     outcome->latency.max_ns = 1000;
@@ -94,7 +98,8 @@ static void the_table_closes_with_the_verdict(void **state)
     check_text(bench,
                "messages    1,000 sent = 1,000 ok + 0 failed + 0 lost + 0 late + 0 cut off\n");
     check_text(bench, "rate        500 acks/s over 2.00 s; out 17.5 kB/s, in 7.00 kB/s\n");
-    check_text(bench, "10.0 messages per write, 20.0 acks per read\n");
+    check_text(bench, "batches     10.0 messages per write (p50 10, p99 10, most 10)\n");
+    check_text(bench, "\n              20.0 acks per read (p50 20, p99 20, most 20)\n");
     check_text(bench, "the server may be faster than this");
     check_text(bench, "stream      seed 7, hash ");
     check_text(bench, "\nOK: every message was acked once, in order, with result 0.\n");
@@ -154,8 +159,9 @@ static void a_client_that_was_the_limit_is_stamped(void **state)
     error_log_note(&outcome->errors, CAUSE_SEND_STALL, 2, 1000, 5, (struct bytes){0});
     outcome->validity = (struct validity){
         .verdict = VALIDITY_CLIENT_BOUND,
-        .check_count = 1,
-        .checks = {{"useful", false, 0.99, 0.7, VALIDITY_CLIENT_BOUND, "share"}},
+        .check_count = 2,
+        .checks = {{"useful", false, 0.99, 0.7, VALIDITY_CLIENT_BOUND, "share"},
+                   {"lateness", false, 5e6, 1e6, VALIDITY_CLIENT_BOUND, "p99"}},
     };
     report_result(bench->to, &bench->options, &bench->plan, outcome);
     check_text(bench, "rate        >= 10 acks/s");
@@ -163,7 +169,9 @@ static void a_client_that_was_the_limit_is_stamped(void **state)
     check_text(bench, "server      5.00 us of CPU, 500 ns per ack (user 25 %)");
     check_text(bench, "beside      7 idle: 7 opened");
     check_text(bench, "error       2 x the socket took no byte");
-    check_text(bench, "validity    CLIENT-BOUND\n              useful: 0.99, limit 0.7 (share)\n");
+    check_text(bench, "validity    CLIENT-BOUND: rates are at least, and times at most, what is "
+                      "printed\n              useful: 0.99, limit 0.7 (share)\n"
+                      "              lateness: 5.00 ms, limit 1.00 ms (p99)\n");
     check_text(bench, "INVALID: the client was not fit to measure this");
 }
 
