@@ -85,11 +85,16 @@ static double step_above(double value)
     return step_below(below * 2.6);
 }
 
+static double linear_step(const struct chart_axis *axis)
+{
+    return fmax(step_above(axis->max / TICKS_WANTED), axis->step_min);
+}
+
 static void round_axis(struct chart_axis *axis)
 {
     switch (axis->scale) {
     case CHART_LINEAR: {
-        const double step = axis->max > 0 ? step_above(axis->max / TICKS_WANTED) : 1;
+        const double step = axis->max > 0 ? linear_step(axis) : 1;
         axis->min = 0;
         axis->max = axis->max > 0 ? ceil(axis->max / step - 1e-9) * step : 1;
         break;
@@ -142,7 +147,7 @@ double chart_place(const struct chart_axis *axis, double value)
 
 static size_t linear_ticks(const struct chart_axis *axis, double *ret_ticks)
 {
-    const double step = step_above(axis->max / TICKS_WANTED);
+    const double step = linear_step(axis);
     size_t count = 0;
 
     while (count < CHART_TICK_COUNT_MAX && (double)count * step <= axis->max * (1 + 1e-9)) {

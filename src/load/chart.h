@@ -35,7 +35,8 @@ typedef const char *(*chart_format)(struct text *text, double value);
 struct chart_axis {
     enum chart_scale scale;
     chart_format format;
-    double min; /* found by chart_fit() */
+    double step_min; /* linear: numbers are no closer; 0 = as close as they fit */
+    double min;      /* found by chart_fit() */
     double max;
 };
 

@@ -51,6 +51,16 @@ static void linear_axes_begin_at_zero(void **state)
     check_close(chart_place(&chart.y, 500), 0.25);
 }
 
+static void counts_have_no_fractions(void **state)
+{
+    (void)state;
+    const struct chart_point points[] = {{1, 0}, {2, 1}};
+    struct chart chart = make_chart(CHART_LINEAR, CHART_LINEAR, points, 2);
+    chart.y.step_min = 1;
+    chart_fit(&chart);
+    check_ticks(&chart.y, (const double[]){0, 1}, 2);
+}
+
 static void log_axes_have_round_ends(void **state)
 {
     (void)state;
@@ -115,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_axes_begin_at_zero),
+        cmocka_unit_test(counts_have_no_fractions),
         cmocka_unit_test(log_axes_have_round_ends),
         cmocka_unit_test(percentiles_are_evenly_apart),
         cmocka_unit_test(one_value_and_none_have_axes_too),

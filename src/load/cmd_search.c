@@ -20,6 +20,7 @@
 #define TIME_DEFAULT      "2s"
 #define SETTLE_DEFAULT    "500ms"
 #define PRECISION_DEFAULT "2%"
+#define RATE_KEPT         0.999
 
 static const char help[] =
     "usage: ackload search --slo PROMISE [--start SERVER] [options] [options of ackload run]\n"
@@ -169,32 +170,35 @@ static void record_step(struct search *search, const struct measurement *it,
     fflush(search->people);
 }
 
-/* One run at the climb's rate; the first of a step settles. */
-static int run_at(struct search *search, const char *time, struct measurement *ret_measurement,
-                  struct ackd_error *error)
+/* A promise that is kept although the client was late is kept; one that is broken then may be the
+ * client's fault. */
+static enum climb_outcome judge(const struct search *search, const struct measurement *it,
+                                const struct slo_term *broken)
 {
-    char rate[32];
-    const struct measure_plan plan = {.args = &search->options->args, .time = time, .rate = rate};
+    const bool rate_kept = it->figures[FIGURE_ACKS] >= RATE_KEPT * search->climb.rate;
 
-    snprintf(rate, sizeof rate, "%.0f", search->climb.rate);
-    return measure(ret_measurement, &plan, &search->target, &search->loop->interrupts, error);
+    if (it->valid)
+        return broken ? CLIMB_MISSES : CLIMB_HOLDS;
+    return it->pessimistic && rate_kept && !broken ? CLIMB_HOLDS : CLIMB_SAYS_NOTHING;
 }
 
 static int take_step(struct search *search, struct ackd_error *error)
 {
+    char rate[32];
+    const struct measure_plan plan = {
+        .args = &search->options->args,
+        .time = search->options->time,
+        .rate = rate,
+        .warmup = search->options->settle,
+    };
     struct measurement it;
 
-    int status = run_at(search, search->options->settle, &it, error);
-    if (status < 0)
-        return status;
-    measurement_deinit(&it);
-    status = run_at(search, search->options->time, &it, error);
+    snprintf(rate, sizeof rate, "%.0f", search->climb.rate);
+    const int status = measure(&it, &plan, &search->target, &search->loop->interrupts, error);
     if (status < 0)
         return status;
     const struct slo_term *const broken = slo_find_broken(&search->options->slo, it.figures);
-    const enum climb_outcome outcome = !it.valid ? CLIMB_SAYS_NOTHING
-                                       : broken  ? CLIMB_MISSES
-                                                 : CLIMB_HOLDS;
+    const enum climb_outcome outcome = judge(search, &it, broken);
     record_step(search, &it, broken, outcome);
     measurement_deinit(&it);
     climb_tell(&search->climb, outcome);
@@ -206,8 +210,11 @@ static json_t *pack(const struct search *search)
     const struct climb *const climb = &search->climb;
 
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:f, s:o, s:O}", "schema", SCHEMA,
-                     "verdict", climb->good > 0 ? "found" : "missed", "slo",
-                     search->options->slo_text, "rate",
+                     "verdict",
+                     climb->good > 0         ? "found"
+                     : climb->bad_is_unknown ? "invalid"
+                                             : "missed",
+                     "slo", search->options->slo_text, "rate",
                      climb->good > 0 ? json_real(climb->good) : json_null(), "first_failing",
                      climb->bad > 0 ? json_real(climb->bad) : json_null(), "first_failing_because",
                      climb->bad_is_unknown ? "not valid" : "missed", "confirmed", climb->confirmed,
@@ -225,10 +232,11 @@ static void print_answer(const struct search *search)
         return;
     text_count(&good, (uint64_t)climb->good);
     text_count(&bad, (uint64_t)climb->bad);
-    if (climb->good <= 0)
-        fprintf(search->people, "\nMISSED: %s does not hold even at the lowest rate, %s/s%s\n",
-                search->options->slo_text, bad.bytes,
-                climb->bad_is_unknown ? ", as far as this client can tell" : "");
+    if (climb->good <= 0 && climb->bad_is_unknown)
+        fprintf(search->people, "\nNO ANSWER: at %s/s no run was valid\n", bad.bytes);
+    else if (climb->good <= 0)
+        fprintf(search->people, "\nMISSED: %s does not hold even at the lowest rate, %s/s\n",
+                search->options->slo_text, bad.bytes);
     else
         fprintf(search->people, "\n%s/s keeps %s%s; %s%s%s\n", good.bytes,
                 search->options->slo_text, climb->confirmed ? " (3 of 3)" : " (not confirmed)",

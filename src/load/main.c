@@ -25,10 +25,6 @@
 
 /* Beside `run`. */
 static const struct subcommand commands[] = {
-    {"verify-co", "stop the server by a timetable: are stalls measured as they were?",
-     cmd_verify_co},
-    {"selftest", "what this client itself can do, against a server that only answers",
-     cmd_selftest},
     {"record", "run a load and keep the result as a baseline", cmd_record},
     {"profile", "profile the server under a kept load", cmd_profile},
     {"ab", "is server B faster than server A?", cmd_ab},
@@ -36,6 +32,10 @@ static const struct subcommand commands[] = {
     {"compare", "hold one kept run against another", cmd_compare},
     {"search", "the highest rate that keeps a promise", cmd_search},
     {"show", "what the run history holds", cmd_show},
+    {"selftest", "what this client itself can do, against a server that only answers",
+     cmd_selftest},
+    {"verify-co", "stop the server by a timetable: are stalls measured as they were?",
+     cmd_verify_co},
     {NULL, NULL, NULL},
 };
 

@@ -105,6 +105,8 @@ static void read_validity(struct measurement *measurement, const json_t *result)
     const bool stamped = !checked || json_is_true(json_object_get(validity, "valid"));
 
     measurement->valid = stamped && strcmp(text_at(result, "verdict"), "invalid") != 0;
+    measurement->pessimistic =
+        !stamped && (strcmp(stamp, "CLIENT-BOUND") == 0 || strcmp(stamp, "NOISY") == 0);
     if (stamped)
         snprintf(measurement->reason, sizeof measurement->reason, "%.150s",
                  text_at(result, "reason"));
@@ -136,31 +138,47 @@ void measurement_deinit(struct measurement *measurement)
     measurement->result = NULL;
 }
 
-/* The words of the run.  The last of two equal options counts. */
-static void make_words(const struct measure_plan *plan, const struct target *target,
-                       const char **ret_words)
-{
-    size_t count = 0;
+/* The words of a run; the last of two equal options counts. */
+struct words {
+    const char *all[WORD_MAX];
+    size_t count;
+    char pid[16];
+};
 
-    ret_words[count++] = "/proc/self/exe";
-    ret_words[count++] = "run";
+static void put(struct words *words, const char *word)
+{
+    assert(words->count < WORD_MAX - 1);
+    words->all[words->count++] = word;
+    words->all[words->count] = NULL;
+}
+
+static void put_option(struct words *words, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    put(words, option);
+    put(words, value);
+}
+
+static void make_words(const struct measure_plan *plan, const struct target *target,
+                       struct words *words)
+{
+    words->count = 0;
+    put(words, "/proc/self/exe");
+    put(words, "run");
     for (int i = 0; i < plan->args->rest_count; i++)
-        ret_words[count++] = plan->args->rest[i];
-    if (plan->time) {
-        ret_words[count++] = "--time";
-        ret_words[count++] = plan->time;
+        put(words, plan->args->rest[i]);
+    put_option(words, "--time", plan->time);
+    put_option(words, "--rate", plan->rate);
+    put_option(words, "--warmup", plan->warmup);
+    put_option(words, "--connect", target->address);
+    /* Of several processes the run could watch only one: they are watched around it. */
+    if (target->process_count == 1) {
+        snprintf(words->pid, sizeof words->pid, "%d", (int)target->processes[0]);
+        put_option(words, "--server-pid", words->pid);
     }
-    if (plan->rate) {
-        ret_words[count++] = "--rate";
-        ret_words[count++] = plan->rate;
-    }
-    ret_words[count++] = "--connect";
-    ret_words[count++] = target->address;
-    ret_words[count++] = "--quiet";
-    ret_words[count++] = "--json";
-    ret_words[count++] = "-";
-    ret_words[count] = NULL;
-    assert(count < WORD_MAX);
+    put(words, "--quiet");
+    put_option(words, "--json", "-");
 }
 
 static int fail_run(const struct child *child, struct ackd_error *error)
@@ -200,10 +218,10 @@ static int read_result(struct measurement *measurement, const struct child *chil
 int measure_start(struct measuring *measuring, const struct measure_plan *plan,
                   const struct target *target, struct ackd_error *error)
 {
-    const char *words[WORD_MAX];
-    const struct child_plan child_plan = {.argv = words, .keep_output = true};
+    struct words words;
+    const struct child_plan child_plan = {.argv = words.all, .keep_output = true};
 
-    make_words(plan, target, words);
+    make_words(plan, target, &words);
     measuring->target = target;
     measuring->before_ns = target_cpu_ns(target);
     return child_start(&measuring->child, &child_plan, error);

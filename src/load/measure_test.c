@@ -68,6 +68,7 @@ static void validity_is_the_stamps(void **state)
 {
     (void)state;
     assert_false(read_text("{\"verdict\": \"invalid\"}").valid);
+    assert_false(read_text("{\"verdict\": \"invalid\"}").pessimistic);
     assert_true(read_text("{\"validity\": {\"verdict\": \"VALID\", \"valid\": true}}").valid);
     assert_true(read_text("{\"validity\": {\"verdict\": \"UNCHECKED\", \"valid\": false}}").valid);
     const struct measurement bound =
@@ -77,6 +78,7 @@ static void validity_is_the_stamps(void **state)
                   "  {\"stamp\": true, \"ok\": true, \"meaning\": \"well\"},"
                   "  {\"stamp\": true, \"ok\": false, \"meaning\": \"busy\"}]}}");
     assert_false(bound.valid);
+    assert_true(bound.pessimistic);
     assert_string_equal(bound.reason, "CLIENT-BOUND: busy");
 }
 

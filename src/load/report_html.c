@@ -137,7 +137,8 @@ static size_t make_curve(const struct latency_sum *times, struct chart_point *re
     if (times->count < 2)
         return 0;
     for (size_t i = 0; i < CURVE_POINT_COUNT; i++) {
-        const double fraction = 1 - pow(10, -decades * (double)i / (CURVE_POINT_COUNT - 1));
+        /* The few fastest messages are left out: they would stretch the axis for nothing. */
+        const double fraction = 1 - pow(10, -decades * (double)(i + 1) / CURVE_POINT_COUNT);
         ret_points[i] =
             (struct chart_point){fraction, (double)latency_percentile_ns(times, fraction)};
     }
@@ -196,7 +197,7 @@ static void write_histories(const struct page *page)
     struct chart rates = {
         .title = "Acks per second",
         .x = {.scale = CHART_LINEAR, .format = chart_format_seconds},
-        .y = {.scale = CHART_LINEAR, .format = chart_format_amount},
+        .y = {.scale = CHART_LINEAR, .format = chart_format_amount, .step_min = 1},
         .series = {{.name = "acks/s"}},
         .series_count = 1,
     };
@@ -210,7 +211,7 @@ static void write_histories(const struct page *page)
     struct chart flight = {
         .title = "Messages in flight",
         .x = {.scale = CHART_LINEAR, .format = chart_format_seconds},
-        .y = {.scale = CHART_LINEAR, .format = chart_format_amount},
+        .y = {.scale = CHART_LINEAR, .format = chart_format_amount, .step_min = 1},
         .series = {{.name = "in flight"}},
         .series_count = 1,
     };

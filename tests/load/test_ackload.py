@@ -573,7 +573,8 @@ def test_a_ramp_sends_the_area_under_the_rate():
                              seconds="500ms")
     assert status == OK
     assert result["rate"]["scheduled"] == pytest.approx(400 + 400 + 100 + 100, abs=2)
-    assert [segment["to_per_s"] for segment in result["plan"]["rate_segments"]] == [4000, 4000, 1000]
+    segments = result["plan"]["rate_segments"]
+    assert [segment["to_per_s"] for segment in segments] == [4000, 4000, 1000]
 
 
 def test_the_plan_of_the_rate_gives_the_time():
@@ -614,8 +615,8 @@ def test_acks_after_the_timeout_are_late():
     with FaultyServer(slow) as server:
         status, result = run(server, "-d", "1", "--timeout", "50ms", connections=1)
     assert status == FAILED
-    late = server.requests // 10
-    assert result["ledger"]["late"] == late > 0
+    late = result["ledger"]["late"]
+    assert late >= server.requests // 10 > 0  # more when the machine is slow too
     assert result["ledger"]["ok"] == server.requests - late
     [error] = result["errors"]
     assert (error["cause"], error["count"]) == ("ack_timeout", late)
