@@ -153,11 +153,60 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
             run_stop(run, how);
         }
     }
-    /* What is left of a second, unless the last sample has just been taken; a log misses nothing.
-     */
+    /* What is left of a second, unless the last sample has just been taken; a log has it all. */
     if (audience->hlog || clock_monotonic_ns() + NS_PER_S > next_ns + LAST_INTERVAL_MIN_NS)
         sample(run, options, clock_monotonic_ns(), audience);
     live_clear(&audience->live);
+}
+
+/* Nothing could be measured; who reads the JSON is told why. */
+static int fail_to_open(const struct options *options, const struct plan *plan, int status,
+                        const struct ackd_error *error)
+{
+    static struct outcome outcome;
+
+    outcome.validity.verdict = VALIDITY_INCOMPLETE;
+    error_log_note(&outcome.errors, error_cause_of_connect(-status), 1, 0, 0, (struct bytes){0});
+    if (options->json_path)
+        report_json(options->json_path, options, plan, &outcome, NULL);
+    return fail(EXIT_NO_CONNECTION, error);
+}
+
+/* Opens what others follow the run by.  0 or an exit status. */
+static int open_audience(const struct options *options, FILE *people, struct audience *audience)
+{
+    struct ackd_error error;
+
+    if (options->hlog_path && !(audience->hlog = open_hlog(options, &error)))
+        return fail(VERDICT_INVALID, &error);
+    if (options->prom_address &&
+        prom_start(&audience->prom, options->prom_address, options, &error) < 0)
+        return fail(EXIT_USAGE, &error);
+    if (audience->prom && !options->quiet) {
+        fprintf(people, "ackload: metrics at http://%s/metrics\n", prom_address(audience->prom));
+        fflush(people);
+    }
+    return 0;
+}
+
+/* Shows and writes the result.  Returns the exit status. */
+static int publish(const struct options *options, const struct plan *plan,
+                   const struct outcome *outcome, FILE *people, FILE *hlog)
+{
+    struct ackd_error error;
+    int exit_code = (int)outcome_verdict(outcome);
+
+    if (!options->quiet)
+        report_result(people, options, plan, outcome);
+    if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
+        exit_code = fail(VERDICT_INVALID, &error);
+    if (options->html_path && report_html(options->html_path, options, plan, outcome, &error) < 0)
+        exit_code = fail(VERDICT_INVALID, &error);
+    if (hlog && (ferror(hlog) | fclose(hlog)) != 0) {
+        error_raise(&error, -EIO, "--hlog %s: cannot write", options->hlog_path);
+        exit_code = fail(VERDICT_INVALID, &error);
+    }
+    return exit_code;
 }
 
 /* Runs the plan.  Returns the exit status. */
@@ -166,24 +215,20 @@ static int run_load(const struct options *options, const struct plan *plan)
     /* With --json - the numbers have stdout for themselves. */
     const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
     FILE *const people = json_on_stdout ? stderr : stdout;
+    struct audience audience = {0};
     struct ackd_error error;
     struct run *run;
-    struct audience audience = {0};
 
-    if (options->hlog_path && !(audience.hlog = open_hlog(options, &error)))
-        return fail(VERDICT_INVALID, &error);
     if (!options->quiet)
         report_opening(people, options, plan);
-    if (options->prom_address &&
-        prom_start(&audience.prom, options->prom_address, options, &error) < 0)
-        return fail(EXIT_USAGE, &error);
-    if (audience.prom && !options->quiet) {
-        fprintf(people, "ackload: metrics at http://%s/metrics\n", prom_address(audience.prom));
-        fflush(people);
-    }
-    if (run_open(&run, options, plan, &error) < 0) {
+    int exit_code = open_audience(options, people, &audience);
+    if (exit_code != 0)
+        return exit_code;
+
+    const int status = run_open(&run, options, plan, &error);
+    if (status < 0) {
         prom_stop(audience.prom);
-        return fail(EXIT_NO_CONNECTION, &error);
+        return fail_to_open(options, plan, status, &error);
     }
 
     const int signal_fd = open_signals();
@@ -191,21 +236,9 @@ static int run_load(const struct options *options, const struct plan *plan)
     if (run_start(run, &error) < 0)
         return fail(EXIT_NO_CONNECTION, &error);
     watch(run, options, signal_fd, &audience);
-
     prom_stop(audience.prom);
 
-    const struct outcome *const outcome = run_finish(run);
-    int exit_code = (int)outcome_verdict(outcome);
-    if (!options->quiet)
-        report_result(people, options, plan, outcome);
-    if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
-        exit_code = fail(VERDICT_INVALID, &error);
-    if (options->html_path && report_html(options->html_path, options, plan, outcome, &error) < 0)
-        exit_code = fail(VERDICT_INVALID, &error);
-    if (audience.hlog && (ferror(audience.hlog) | fclose(audience.hlog)) != 0) {
-        error_raise(&error, -EIO, "--hlog %s: cannot write", options->hlog_path);
-        exit_code = fail(VERDICT_INVALID, &error);
-    }
+    exit_code = publish(options, plan, run_finish(run), people, audience.hlog);
     run_close(run);
     close(signal_fd);
     return exit_code;
