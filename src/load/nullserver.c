@@ -91,7 +91,7 @@ static bool serve(struct service *service, int fd)
     const ssize_t got = recv(fd, at, RECEIVE_SIZE, MSG_DONTWAIT);
 
     if (got <= 0)
-        return false;
+        return got < 0 && errno == EAGAIN;
     uint8_t *const begin = at - peer->rest_size;
     if (peer->rest_size > 0)
         memcpy(begin, peer->rest, peer->rest_size);
