@@ -220,10 +220,16 @@ static void print_errors(FILE *to, const struct error_log *errors)
 {
     for (int i = 0; i < CAUSE_COUNT; i++) {
         const struct error_entry *const entry = &errors->entries[i];
-        if (entry->count > 0)
-            fprintf(to, "  error       %s x %s, first after %s on connection %s\n",
-                    COUNT(entry->count), error_cause_text((enum error_cause)i),
-                    TIME(entry->first_ns), COUNT(entry->connection));
+        if (entry->count == 0)
+            continue;
+        fprintf(to, "  error       %s x %s, first after %s on connection %s", COUNT(entry->count),
+                error_cause_text((enum error_cause)i), TIME(entry->first_ns),
+                COUNT(entry->connection));
+        if (entry->size > 0)
+            fputs(": ", to);
+        for (size_t b = 0; b < entry->size; b++)
+            fprintf(to, "%02x", entry->bytes[b]);
+        fputc('\n', to);
     }
 }
 

@@ -157,6 +157,8 @@ static void a_client_that_was_the_limit_is_stamped(void **state)
     outcome->server_acked = 10;
     outcome->mix[MIX_IDLE] = (struct mix_tally){.connection_count = 7, .connect_count = 7};
     error_log_note(&outcome->errors, CAUSE_SEND_STALL, 2, 1000, 5, (struct bytes){0});
+    error_log_note(&outcome->errors, CAUSE_DUPLICATE, 1, 1000, 6,
+                   (struct bytes){(const uint8_t *)"\0\xff", 2});
     outcome->validity = (struct validity){
         .verdict = VALIDITY_CLIENT_BOUND,
         .check_count = 2,
@@ -169,6 +171,8 @@ static void a_client_that_was_the_limit_is_stamped(void **state)
     check_text(bench, "server      5.00 us of CPU, 500 ns per ack (user 25 %)");
     check_text(bench, "beside      7 idle: 7 opened");
     check_text(bench, "error       2 x the socket took no byte");
+    check_text(bench, " on connection 5\n");
+    check_text(bench, " on connection 6: 00ff\n");
     check_text(bench, "validity    CLIENT-BOUND: rates are at least, and times at most, what is "
                       "printed\n              useful: 0.99, limit 0.7 (share)\n"
                       "              lateness: 5.00 ms, limit 1.00 ms (p99)\n");
