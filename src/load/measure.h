@@ -37,8 +37,8 @@ const char *figure_name(enum figure figure);
 struct measurement {
     double figures[FIGURE_COUNT];
     char stream_hash[MEASURE_HASH_SIZE];
-    int exit_status; /* of the run: 0, 12 or 13 */
-    bool valid;      /* the load was what was asked for, and the client not its limit */
+    int exit_status;  /* of the run: 0, 12 or 13 */
+    bool valid;       /* the load was what was asked for, and the client not its limit */
     bool pessimistic; /* not valid, but its latencies can only be too long */
     char reason[MEASURE_TEXT_SIZE];
     json_t *result; /* owned */
