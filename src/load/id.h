@@ -4,7 +4,8 @@
  *
  * Messages are numbered from 1; the id is the number modulo 100,000,000, so after 99999999 comes
  * 00000000.  An id is held as the big-endian word of its eight bytes: the last digit is the low
- * byte, so that the next id is usually one addition away. */
+ * byte, so that the next id is usually one addition away.  The ten ids of a decade differ in that
+ * byte alone, which lets whole decades be written and compared without a look at the carry. */
 #ifndef LOAD_ID_H
 #define LOAD_ID_H
 
@@ -13,6 +14,7 @@
 
 enum {
     ID_COUNT = 100000000, /* how many ids there are */
+    ID_DECADE_COUNT = 10,
 };
 
 /* The id of message @sequence. */
@@ -43,6 +45,18 @@ static inline uint64_t id_next(uint64_t id)
 {
     id++;
     return (uint8_t)id > '9' ? id_carry(id) : id;
+}
+
+/* True for the first id of a decade. */
+static inline bool id_starts_decade(uint64_t id)
+{
+    return (uint8_t)id == '0';
+}
+
+/* The first id of the decade after that of @id, which starts one. */
+static inline uint64_t id_next_decade(uint64_t id)
+{
+    return id_carry(id + ID_DECADE_COUNT);
 }
 
 /* The number behind @id.  False when it has other bytes than digits. */

@@ -24,6 +24,13 @@ struct train {
 int train_init(struct train *train, const struct plan *plan, struct ackd_error *error);
 void train_deinit(struct train *train);
 
+/* Writes the ten ids of the decade that @id starts. */
+static inline void train_put_decade(uint8_t *ids, const uint32_t *offsets, uint64_t id)
+{
+    for (uint32_t i = 0; i < ID_DECADE_COUNT; i++)
+        store_be64(ids + offsets[i], id + i);
+}
+
 /* Writes ids, @id and those after it, into @count (1 to frame_count) frames from frame @first
  * (less than frame_count) on.  Returns the bytes of these frames, good until the next call.
  * @ret_next_id is the id after the last one. */
@@ -35,8 +42,14 @@ static inline struct bytes train_load(struct train *train, uint32_t first, uint3
     uint8_t *const ids = train->frames + FRAME_HEADER_SIZE + PACKET_COMMAND_SIZE;
     const uint32_t *const offsets = train->offsets + first;
 
-    for (uint32_t i = 0; i < count; i++) {
-        store_be64(ids + offsets[i], id);
+    for (uint32_t i = 0; i < count;) {
+        if (id_starts_decade(id) && count - i >= ID_DECADE_COUNT) {
+            train_put_decade(ids, offsets + i, id);
+            id = id_next_decade(id);
+            i += ID_DECADE_COUNT;
+            continue;
+        }
+        store_be64(ids + offsets[i++], id);
         id = id_next(id);
     }
     *ret_next_id = id;

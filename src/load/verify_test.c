@@ -76,12 +76,46 @@ static void ids_count_in_decimal_and_wrap(void **state)
     assert_memory_equal(&(uint64_t){htobe64(id_of(12345678))}, "12345678", 8);
     for (uint64_t n = 0; n < 1100000; n++)
         assert_true(id_next(id_of(n)) == id_of(n + 1));
+    for (uint64_t n = ID_COUNT - 1100; n < ID_COUNT + 1100; n += ID_DECADE_COUNT) {
+        assert_true(id_starts_decade(id_of(n)));
+        assert_false(id_starts_decade(id_of(n + 1)));
+        assert_true(id_next_decade(id_of(n)) == id_of(n + ID_DECADE_COUNT));
+    }
     for (uint64_t n = ID_COUNT - 1100; n < ID_COUNT + 1100; n++)
         assert_true(id_next(id_of(n)) == id_of(n + 1));
     assert_true(id_of(ID_COUNT) == id_of(0));
     assert_true(id_parse(id_of(90817263), &number) && number == 90817263);
     assert_false(id_parse(id_of(1) + 9 * 0x100 + 0x100, &number));
     assert_false(id_parse(id_of(0) - 1, &number));
+}
+
+/* One wrong bit in any byte of any of 36 acks, from three places in a decade on: the run ends just
+ * there.  The acks are in memory of exactly their size. */
+static void a_wrong_bit_ends_the_run_at_its_ack(void **state)
+{
+    (void)state;
+    enum { COUNT = 36 };
+    uint8_t *const acks = malloc((size_t)COUNT * ACK_FRAME_SIZE);
+    assert_non_null(acks);
+    for (uint64_t first = 99; first <= 101; first++) {
+        for (size_t wrong = 0; wrong <= (size_t)COUNT * ACK_FRAME_SIZE; wrong++) {
+            struct bench bench;
+            struct bytes input = {acks, (size_t)COUNT * ACK_FRAME_SIZE};
+            setup(&bench, DIALECT_RULE_SPEC);
+            for (uint64_t i = 0; i < COUNT; i++)
+                put(&bench, first + i);
+            memcpy(acks, bench.acks, input.size);
+            if (wrong < input.size)
+                acks[wrong] ^= 1;
+            bench.verify.top = first - 1;
+            bench.verify.expected_id = id_of(first);
+            const uint64_t taken = verify_run(&bench.verify, &input, first + 99, &bench.ledger);
+            assert_int_equal(taken, wrong / ACK_FRAME_SIZE);
+            assert_true(bench.verify.expected_id == id_of(first + taken));
+            assert_int_equal(input.size, (COUNT - taken) * ACK_FRAME_SIZE);
+        }
+    }
+    free(acks);
 }
 
 static void acks_in_order_are_ok(void **state)
@@ -339,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_count_in_decimal_and_wrap),
+        cmocka_unit_test(a_wrong_bit_ends_the_run_at_its_ack),
         cmocka_unit_test(acks_in_order_are_ok),
         cmocka_unit_test(a_split_ack_is_left),
         cmocka_unit_test(an_ack_that_never_comes_is_lost),
