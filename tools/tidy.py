@@ -35,6 +35,14 @@ TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'server', 'load')
 # ... or is here, with the place where it is tested.
 TESTED_ELSEWHERE = {
     'src/load/main.c': 'tests/load runs the program',
+    'src/load/cmd_aa.c': 'tests/load/test_loop.py runs the command',
+    'src/load/cmd_ab.c': 'tests/load/test_loop.py runs the command',
+    'src/load/cmd_compare.c': 'tests/load/test_loop.py runs the command',
+    'src/load/cmd_profile.c': 'tests/load/test_loop.py runs the command',
+    'src/load/cmd_record.c': 'tests/load/test_loop.py runs the command',
+    'src/load/cmd_search.c': 'tests/load/test_loop.py runs the command',
+    'src/load/cmd_show.c': 'tests/load/test_loop.py runs the command',
+    'src/load/revision.c': 'tests/load/test_loop.py has a revision built',
     'src/load/worker.c': 'src/load/run_test.c runs whole loads, tests/load the program',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
     'src/engine/engine_sim.c': 'a part of tests: src/server/session_test.c runs on it',

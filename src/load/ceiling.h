@@ -13,11 +13,11 @@
 #define CEILING_PATH   CEILING_FOLDER "/selftest.json"
 
 struct ceiling {
-    uint32_t connection_count;
     uint64_t depth;
+    uint32_t connection_count;
     uint32_t thread_count;
-    bool teaching;
     uint32_t payload_size;
+    bool teaching;
     double rate;      /* acks per second */
     double bare_rate; /* of the bare loop */
     double ratio;     /* median over pairs of slices */

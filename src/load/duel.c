@@ -14,6 +14,8 @@
 const enum figure duel_figures[DUEL_METRIC_COUNT] = {FIGURE_SERVER_NS, FIGURE_ACKS, FIGURE_P50,
                                                      FIGURE_P99};
 
+enum { VOID_COUNT_MAX = 8 };
+
 /* A pair's logs of one metric, per side. */
 struct pair_logs {
     double logs[DUEL_SIDE_COUNT][DUEL_SLICE_MAX];
@@ -285,22 +287,32 @@ static void judge(struct contest *contest)
     correct(contest->duel, rules, metric_index(plan->primary));
 }
 
-static int run_pairs(struct contest *contest, struct ackd_error *error)
+/* Runs a pair until it has the primary figure. */
+static int complete_pair(struct contest *contest, uint32_t pair_index, struct ackd_error *error)
 {
     const struct duel_plan *const plan = contest->plan;
     const int primary = metric_index(plan->primary);
 
-    for (uint32_t i = 0; i < plan->pair_count; i++) {
-        const int status = run_pair(contest, i, error);
-        if (status < 0)
+    for (;;) {
+        const int status = run_pair(contest, pair_index, error);
+        if (status < 0 || isfinite(contest->observations.effects[primary][pair_index]))
             return status;
-        if (!isfinite(contest->observations.effects[primary][i]))
+        if (contest->duel->void_count++ >= VOID_COUNT_MAX)
             return error_raise(error, -EINVAL, "%s cannot be measured here%s",
                                figure_name(plan->primary),
                                plan->primary == FIGURE_SERVER_NS
                                    ? "; external servers want ,pid=PID, or choose --primary acks"
                                    : "");
-        if (plan->progress)
+    }
+}
+
+static int run_pairs(struct contest *contest, struct ackd_error *error)
+{
+    for (uint32_t i = 0; i < contest->plan->pair_count; i++) {
+        const int status = complete_pair(contest, i, error);
+        if (status < 0)
+            return status;
+        if (contest->plan->progress)
             show_progress(contest, i + 1);
     }
     return 0;

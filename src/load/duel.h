@@ -54,11 +54,13 @@ struct duel {
     uint32_t slice_count;             /* in all */
     uint32_t bound_count;             /* of them, those whose load or client was not as it should */
     char bound_reason[MEASURE_TEXT_SIZE];
+    uint32_t void_count; /* pairs that lacked a figure and were run again */
     double seconds;
     json_t *pairs; /* every slice; owned */
 };
 
-/* Runs all pairs and judges them.  Fails with -EBADMSG when a server does not ack everything, or
+/* Runs all pairs and judges them.  A pair in which the primary figure is missing is run again as a
+ * whole.  Fails with -EBADMSG when a server does not ack everything, or
  * when the sides got different messages, -EINTR when somebody wished to stop, and as measure() and
  * target_start() do. */
 int duel_run(struct duel *ret_duel, const struct duel_plan *plan, struct interrupts *interrupts,

@@ -26,7 +26,7 @@ static_assert(LATENCY_STEP_COUNT == 128, "the buckets are those of two significa
 /* Writes a signed number: zigzag, then seven bits to a byte; the ninth byte has eight. */
 static uint8_t *put_number(uint8_t *to, int64_t number)
 {
-    uint64_t rest = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    uint64_t rest = (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 
     for (int i = 0; i < 8; i++) {
         if (rest < 0x80) {

@@ -34,7 +34,7 @@ int loop_write_json(const char *path, const json_t *value, struct ackd_error *er
 
     if (!to)
         return error_raise(error, -errno, "--json %s: %s", path, strerror(errno));
-    if (json_dumpf(value, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) < 0 ||
+    if (json_dumpf(value, to, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) < 0 ||
         fputc('\n', to) == EOF || fflush(to) == EOF)
         status = error_raise(error, -ENOSPC, "--json %s: cannot write", path);
     if (!on_stdout)

@@ -160,6 +160,19 @@ static void watch(struct run *run, const struct options *options, int signal_fd,
     live_clear(&audience->live);
 }
 
+/* Nothing could be measured; who reads the JSON is told why. */
+static int fail_to_open(const struct options *options, const struct plan *plan, int status,
+                        const struct ackd_error *error)
+{
+    static struct outcome outcome;
+
+    outcome.validity.verdict = VALIDITY_INCOMPLETE;
+    error_log_note(&outcome.errors, error_cause_of_connect(-status), 1, 0, 0, (struct bytes){0});
+    if (options->json_path)
+        report_json(options->json_path, options, plan, &outcome, NULL);
+    return fail(EXIT_NO_CONNECTION, error);
+}
+
 /* Runs the plan.  Returns the exit status. */
 static int run_load(const struct options *options, const struct plan *plan)
 {
@@ -181,9 +194,10 @@ static int run_load(const struct options *options, const struct plan *plan)
         fprintf(people, "ackload: metrics at http://%s/metrics\n", prom_address(audience.prom));
         fflush(people);
     }
-    if (run_open(&run, options, plan, &error) < 0) {
+    const int status = run_open(&run, options, plan, &error);
+    if (status < 0) {
         prom_stop(audience.prom);
-        return fail(EXIT_NO_CONNECTION, &error);
+        return fail_to_open(options, plan, status, &error);
     }
 
     const int signal_fd = open_signals();

@@ -123,6 +123,8 @@ void measurement_read(struct measurement *ret_measurement, const json_t *result)
 
     *ret_measurement = (struct measurement){.exit_status = EXIT_OK};
     figures[FIGURE_SERVER_NS] = number_at(json_object_get(cpu, "server"), "ns_per_ack");
+    if (figures[FIGURE_SERVER_NS] <= 0)
+        figures[FIGURE_SERVER_NS] = NAN;
     figures[FIGURE_CLIENT_NS] = number_at(client ? client : cpu, "ns_per_ack");
     figures[FIGURE_ACKS] = number_at(json_object_get(result, "rate"), "acks_per_s");
     read_latency(figures, find_latency(result));
@@ -250,7 +252,7 @@ int measure_finish(struct measuring *measuring, struct interrupts *interrupts,
     double *const server_ns = &ret_measurement->figures[FIGURE_SERVER_NS];
     const double acked = number_at(json_object_get(ret_measurement->result, "ledger"), "ok") +
                          ret_measurement->figures[FIGURE_FAILED];
-    if (isnan(*server_ns) && measuring->target->process_count > 0 && acked > 0)
+    if (isnan(*server_ns) && measuring->target->process_count > 1 && acked > 0)
         *server_ns = (double)used_ns / acked;
     return 0;
 }

@@ -23,11 +23,11 @@ enum {
     REST_SIZE_MAX = 64 * 1024, /* what a frame may have at most */
     EVENT_COUNT_MAX = 256,
     BACKLOG = 4096,
+    FD_COUNT_MAX = 65536,
 };
 
-/* A connection: the start of a frame that is not whole yet. */
+/* The start of a frame that is not whole yet.  Its memory stays with the descriptor's number. */
 struct peer {
-    int fd;
     uint32_t rest_size;
     uint8_t *rest; /* NULL until it is needed */
 };
@@ -35,6 +35,7 @@ struct peer {
 struct service {
     int epoll_fd;
     int listener;
+    struct peer peers[FD_COUNT_MAX]; /* by descriptor */
     uint8_t input[REST_SIZE_MAX + RECEIVE_SIZE];
     uint8_t acks[(REST_SIZE_MAX + RECEIVE_SIZE) / REQUEST_FRAME_SIZE_MIN * ACK_FRAME_SIZE +
                  ANSWER_SLACK_SIZE];
@@ -42,27 +43,18 @@ struct service {
 
 static void accept_one(struct service *service)
 {
-    struct peer *const peer = calloc(1, sizeof *peer);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
+    const int fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
     const int on = 1;
 
-    if (!peer)
+    if (fd < 0)
         return;
-    peer->fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (peer->fd < 0 || epoll_ctl(service->epoll_fd, EPOLL_CTL_ADD, peer->fd, &event) < 0) {
-        if (peer->fd >= 0)
-            close(peer->fd);
-        free(peer);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    if (fd >= FD_COUNT_MAX || epoll_ctl(service->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        close(fd);
         return;
     }
-    setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
-static void close_peer(struct peer *peer)
-{
-    close(peer->fd);
-    free(peer->rest);
-    free(peer);
+    service->peers[fd].rest_size = 0;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 /* Blocks until the client has taken everything; it always reads.  False at its end. */
@@ -92,13 +84,14 @@ static bool keep_rest(struct peer *peer, struct bytes rest)
 }
 
 /* Reads once and answers.  False at the end of the connection. */
-static bool serve(struct service *service, struct peer *peer)
+static bool serve(struct service *service, int fd)
 {
+    struct peer *const peer = &service->peers[fd];
     uint8_t *const at = service->input + REST_SIZE_MAX;
-    const ssize_t got = recv(peer->fd, at, RECEIVE_SIZE, MSG_DONTWAIT);
+    const ssize_t got = recv(fd, at, RECEIVE_SIZE, MSG_DONTWAIT);
 
     if (got <= 0)
-        return false;
+        return got < 0 && errno == EAGAIN;
     uint8_t *const begin = at - peer->rest_size;
     if (peer->rest_size > 0)
         memcpy(begin, peer->rest, peer->rest_size);
@@ -108,14 +101,14 @@ static bool serve(struct service *service, struct peer *peer)
         return false;
     const size_t ack_size = (size_t)answer.submit_count * ACK_FRAME_SIZE;
     return keep_rest(peer, bytes_skip(input, answer.taken_size)) &&
-           send_all(peer->fd, service->acks, ack_size);
+           send_all(fd, service->acks, ack_size);
 }
 
 /* Serves until the process is killed. */
 static void serve_for_ever(struct service *service)
 {
     struct epoll_event events[EVENT_COUNT_MAX];
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = service->listener};
 
     service->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_ctl(service->epoll_fd, EPOLL_CTL_ADD, service->listener, &event) < 0)
@@ -123,11 +116,11 @@ static void serve_for_ever(struct service *service)
     for (;;) {
         const int count = epoll_wait(service->epoll_fd, events, EVENT_COUNT_MAX, -1);
         for (int i = 0; i < count; i++) {
-            struct peer *const peer = events[i].data.ptr;
-            if (!peer)
+            const int fd = events[i].data.fd;
+            if (fd == service->listener)
                 accept_one(service);
-            else if (!serve(service, peer))
-                close_peer(peer);
+            else if (!serve(service, fd))
+                close(fd);
         }
     }
 }

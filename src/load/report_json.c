@@ -159,8 +159,8 @@ static json_t *make_rate(const struct options *options, const struct outcome *ou
     return json_pack(
         "{s:f, s:f, s:o, s:o, s:o, s:o}", "acks_per_s", outcome->rate, "duration_s",
         outcome->duration_s, "scheduled", make_integer(open, outcome->scheduled), "offered_per_s",
-        make_real(open, per_second(outcome->offered, outcome->duration_s)), "achieved_per_s",
-        make_real(open, per_second(outcome->achieved, outcome->duration_s)), "blocked",
+        make_real(open, per_second(outcome->offered, outcome->offered_s)), "achieved_per_s",
+        make_real(open, per_second(outcome->achieved, outcome->offered_s)), "blocked",
         make_integer(open, outcome->blocked));
 }
 

@@ -522,6 +522,9 @@ const struct outcome *run_finish(struct run *run)
         look(run, &run->window.server_end, &run->window.machine_end, &run->window.acked_end);
     run->window.ended = true;
     merge_window(run);
+    outcome->offered_s = (double)run->common.duration_ns / (double)NS_PER_S;
+    if (outcome->duration_s < outcome->offered_s)
+        outcome->offered_s = outcome->duration_s;
     getrusage(RUSAGE_SELF, &usage);
     outcome->cpu_user_s = seconds(usage.ru_utime);
     outcome->cpu_system_s = seconds(usage.ru_stime);

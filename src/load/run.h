@@ -64,11 +64,12 @@ struct outcome {
     bool interrupted;
     bool counted_only; /* acks were not looked at */
 
-    double duration_s;       /* of the measured time: sending, without the warm-up */
-    double rate;             /* acks per second in it */
-    uint64_t scheduled;      /* open loop: messages that were due, warm-up included */
-    uint64_t offered;        /* open loop: messages that were due in the measured time, */
-    uint64_t achieved;       /* how many of them were written before it ended, */
+    double duration_s;  /* of the measured time: sending, without the warm-up */
+    double rate;        /* acks per second in it */
+    double offered_s;   /* the part of it that messages were due in: no longer than asked for */
+    uint64_t scheduled; /* open loop: messages that were due, warm-up included */
+    uint64_t offered;   /* open loop: messages that were due in the measured time, */
+    uint64_t achieved;  /* how many of them were written before it ended, */
     uint64_t blocked_unsent; /* and how many not, because window or socket was full */
     uint64_t blocked;        /* due when window or socket was full, warm-up included */
 
