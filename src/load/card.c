@@ -88,11 +88,10 @@ void card_line(FILE *to, const json_t *run)
 static void print_words(FILE *to, const json_t *run)
 {
     const json_t *const words = json_object_get(run, "run_options");
-    size_t index;
-    const json_t *word;
 
     fputs("  load      ackload run", to);
-    json_array_foreach(words, index, word) fprintf(to, " %s", json_string_value(word));
+    for (size_t i = 0; i < json_array_size(words); i++)
+        fprintf(to, " %s", json_string_value(json_array_get(words, i)));
     fputc('\n', to);
 }
 

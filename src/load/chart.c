@@ -160,13 +160,14 @@ static size_t linear_ticks(const struct chart_axis *axis, double *ret_ticks)
 static size_t log_ticks(const struct chart_axis *axis, double *ret_ticks)
 {
     const bool steps = log10(axis->max / axis->min) <= DECADES_OF_STEPS;
+    double tick = axis->min;
     size_t count = 0;
 
-    for (double tick = axis->min; tick <= axis->max * (1 + 1e-9) && count < CHART_TICK_COUNT_MAX;
-         tick = step_above(tick * 1.5)) {
+    while (tick <= axis->max * (1 + 1e-9) && count < CHART_TICK_COUNT_MAX) {
         const double power = pow(10, round(log10(tick)));
         if (steps || fabs(tick / power - 1) < 1e-6)
             ret_ticks[count++] = tick;
+        tick = step_above(tick * 1.5);
     }
     return count;
 }

@@ -45,7 +45,7 @@ static int run_trial(const struct duel_options *options, uint32_t index, struct 
                      struct audit *audit, struct ackd_error *error)
 {
     struct duel_plan plan = options->plan;
-    struct duel duel;
+    struct duel duel = {.pairs = NULL};
 
     /* Other draws in each trial; the messages stay the same. */
     plan.seed += (uint64_t)index << 32;

@@ -219,7 +219,7 @@ static int exit_status(enum answer answer)
 static int compare_sides(struct duel_options *options, struct loop *loop, struct ackd_error *error)
 {
     const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
-    struct duel duel;
+    struct duel duel = {.pairs = NULL};
     int status = duel_options_sides(options, &loop->history, &loop->interrupts, error);
 
     if (status == 0)

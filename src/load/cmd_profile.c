@@ -186,7 +186,7 @@ static int profile_run(const struct profile_options *options, const json_t *base
                        struct ackd_error *error)
 {
     struct profile profile = {.options = options, .base = base};
-    struct measurement measurement;
+    struct measurement measurement = {.result = NULL};
 
     int status = loop_unpack_words(json_object_get(base, "run_options"), &profile.args, error);
     if (status == 0)
@@ -210,7 +210,7 @@ static int profile_run(const struct profile_options *options, const json_t *base
 static int find_and_profile(const struct profile_options *options, struct loop *loop,
                             struct ackd_error *error)
 {
-    json_t *base;
+    json_t *base = NULL;
     uint32_t number;
 
     int status = history_find(&loop->history, options->args.names[0], &number, error);

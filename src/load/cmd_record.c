@@ -131,8 +131,8 @@ static int record(const struct record_options *options, struct loop *loop, struc
 {
     const struct measure_plan measure_plan = {.args = &options->args};
     struct target_plan plan;
-    struct target target;
-    struct measurement measurement;
+    struct target target = {.pid = 0};
+    struct measurement measurement = {.result = NULL};
 
     int status = plan_target(options, loop, &plan, error);
     if (status == 0)

@@ -22,7 +22,7 @@ static int show_all(const struct history *history, struct ackd_error *error)
 {
     uint32_t *numbers;
     size_t count;
-    json_t *run;
+    json_t *run = NULL;
 
     int status = history_list(history, &numbers, &count, error);
     for (size_t i = 0; i < count && status == 0; i++) {
@@ -43,7 +43,7 @@ static int show_one(const struct history *history, const char *text, bool as_jso
                     struct ackd_error *error)
 {
     uint32_t number;
-    json_t *run;
+    json_t *run = NULL;
 
     int status = history_find(history, text, &number, error);
     if (status == 0)

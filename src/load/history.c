@@ -355,7 +355,7 @@ int history_find(const struct history *history, const char *text, uint32_t *ret_
                  struct ackd_error *error)
 {
     uint64_t number = 0;
-    json_t *names;
+    json_t *names = NULL;
 
     if (units_parse_count(text, &number) && number > 0 && number <= NUMBER_MAX) {
         *ret_number = (uint32_t)number;

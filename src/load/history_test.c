@@ -206,7 +206,10 @@ static void a_file_in_its_place_is_an_error(void **state)
     (void)state;
     struct history history;
     struct ackd_error error = {0};
-    const int fd = open(getenv("ACKLOAD_HISTORY"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    const char *const path = getenv("ACKLOAD_HISTORY");
+
+    assert_non_null(path);
+    const int fd = open(path ? path : "", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
     assert_true(fd >= 0);
     close(fd);

@@ -5,6 +5,7 @@
  * HTTP/1.0, so the body ends where the connection does. */
 #include "load/http_get.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,7 @@ static int receive(struct fetch *fetch, struct ackd_error *error)
             status = await(fetch, POLLIN, error);
         if (status < 0)
             return status;
+        assert(fetch->bytes);
         const ssize_t got =
             recv(fetch->fd, fetch->bytes + fetch->size, fetch->room - fetch->size - 1, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -150,6 +152,7 @@ static int receive(struct fetch *fetch, struct ackd_error *error)
 /* Cuts the head off. */
 static int take_body(struct fetch *fetch, struct ackd_error *error)
 {
+    assert(fetch->bytes);
     const char *const end = strstr(fetch->bytes, "\r\n\r\n");
     const char *const space = strchr(fetch->bytes, ' ');
 
@@ -173,7 +176,7 @@ int http_get(const char *url, uint64_t timeout_ns, struct interrupts *interrupts
         .deadline_ns = clock_monotonic_ns() + timeout_ns,
         .interrupts = interrupts,
     };
-    struct address address;
+    struct address address = {.size = 0};
     char host[200];
     const char *path = NULL;
 

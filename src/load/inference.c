@@ -288,13 +288,14 @@ void inference_answer(struct inference *inference, const struct inference_rule *
     const bool excludes_0 = inference->low > 0 || inference->high < 0;
     const bool rises = inference->effect > 0;
 
+    const bool enough = inference->count >= INFERENCE_COUNT_MIN;
+    const bool differs =
+        excludes_0 && inference->p <= SIGNIFICANT_P && size > fmax(threshold, inference->floor);
+
     inference->more = 0;
-    if (inference->count < INFERENCE_COUNT_MIN)
-        inference->answer = ANSWER_INCONCLUSIVE;
-    else if (excludes_0 && inference->p <= SIGNIFICANT_P &&
-             size > fmax(threshold, inference->floor))
+    if (enough && differs)
         inference->answer = rises == rule->more_is_faster ? ANSWER_FASTER : ANSWER_SLOWER;
-    else if (inference->low > -threshold && inference->high < threshold)
+    else if (enough && inference->low > -threshold && inference->high < threshold)
         inference->answer = ANSWER_SAME;
     else
         inference->answer = ANSWER_INCONCLUSIVE;

@@ -58,8 +58,8 @@ const char *answer_name(enum answer answer);
 
 struct inference_rule {
     double threshold; /* changes up to this share do not matter: 0.03 */
-    uint32_t resamples;
     uint64_t seed;
+    uint32_t resamples;
     bool more_is_faster; /* a rate; else a cost or a time */
 };
 

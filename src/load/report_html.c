@@ -187,11 +187,11 @@ static void write_history(const struct page *page, struct chart *chart,
     fputs("</section>\n", page->to);
 }
 
-static void write_histories(const struct page *page)
+/* @memory has room for four points of each interval. */
+static void write_charts(const struct page *page, struct chart_point *memory)
 {
     const struct outcome *const outcome = page->outcome;
     const size_t count = outcome->interval_count;
-    struct chart_point *const memory = calloc(4 * count + 1, sizeof *memory);
     struct chart_point *const values[] = {memory, memory + count, memory + 2 * count,
                                           memory + 3 * count};
     struct chart rates = {
@@ -208,16 +208,10 @@ static void write_histories(const struct page *page)
         .series = {{.name = "p50"}, {.name = "p99"}},
         .series_count = 2,
     };
-    struct chart flight = {
-        .title = "Messages in flight",
-        .x = {.scale = CHART_LINEAR, .format = chart_format_seconds},
-        .y = {.scale = CHART_LINEAR, .format = chart_format_amount, .step_min = 1},
-        .series = {{.name = "in flight"}},
-        .series_count = 1,
-    };
+    struct chart flight = rates;
 
-    if (!memory)
-        return;
+    flight.title = "Messages in flight";
+    flight.series[0].name = "in flight";
     for (size_t i = 0; i < count; i++) {
         const struct interval *const interval = &outcome->intervals[i];
         values[0][i] = (struct chart_point){interval->at_s, interval->rate};
@@ -228,6 +222,15 @@ static void write_histories(const struct page *page)
     write_history(page, &rates, values);
     write_history(page, &times, values + 1);
     write_history(page, &flight, values + 3);
+}
+
+static void write_histories(const struct page *page)
+{
+    struct chart_point *const memory =
+        calloc(4 * page->outcome->interval_count + 1, sizeof *memory);
+
+    if (memory)
+        write_charts(page, memory);
     free(memory);
 }
 
