@@ -164,9 +164,9 @@ static void record_step(struct search *search, const struct measurement *it,
             climb_phase_name(search->climb.phase),
             text_amount(&(struct text){{0}}, search->climb.rate), it->figures[FIGURE_P50] / 1e3,
             it->figures[FIGURE_P99] / 1e3, outcomes[outcome], outcome == CLIMB_HOLDS ? "" : ": ",
-            outcome == CLIMB_MISSES         ? figure_name(broken->figure)
-            : outcome == CLIMB_SAYS_NOTHING ? it->reason
-                                            : "");
+            outcome == CLIMB_SAYS_NOTHING ? it->reason
+            : broken                      ? figure_name(broken->figure)
+                                          : "");
     fflush(search->people);
 }
 

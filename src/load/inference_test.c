@@ -41,7 +41,7 @@ static struct inference experiment(const struct world *world, struct inference_r
     struct inference inference;
     const struct inference_rule rule = {
         .threshold = world->threshold,
-        .resamples = 250,
+        .resamples = 200,
         .seed = inference_draw(random),
     };
 
@@ -183,9 +183,9 @@ static void identical_sides_seldom_differ(void **state)
     (void)state;
     const struct world worlds[] = {
         {.spread = 0.08, .draw = draw_normal, .pair_count = 16, .threshold = 0.03},
-        {.spread = 0.08, .draw = draw_rough, .pair_count = 16, .threshold = 0.03},
-        {.spread = 0.08, .draw = draw_normal, .pair_count = 16, .threshold = 0.0001},
-        {.spread = 0.08, .draw = draw_rough, .pair_count = 12, .threshold = 0.0001},
+        {.spread = 0.08, .draw = draw_rough, .pair_count = 10, .threshold = 0.03},
+        {.spread = 0.08, .draw = draw_normal, .pair_count = 12, .threshold = 0.0001},
+        {.spread = 0.08, .draw = draw_rough, .pair_count = 8, .threshold = 0.0001},
         {.spread = 0.2, .draw = draw_rough, .pair_count = 6, .threshold = 0.03},
     };
 
