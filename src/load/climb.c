@@ -118,6 +118,7 @@ static void tell_confirm(struct climb *climb, bool holds, bool unknown)
         step(climb, CLIMB_CONFIRM, climb->good);
         return;
     }
+    climb->lower_by = CLIMB_MARGIN;
     if (climb->good >= climb->rate_max)
         step(climb, CLIMB_DONE, 0);
     else
