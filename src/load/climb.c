@@ -18,6 +18,7 @@ void climb_init(struct climb *climb, double from, double rate_max, double precis
         .rate_max = rate_max,
         .precision = precision,
         .from = from,
+        .lower_by = CLIMB_MARGIN,
     };
 }
 
@@ -93,19 +94,18 @@ static void tell_bisect(struct climb *climb, bool holds, bool unknown)
     narrow(climb);
 }
 
-/* The answer did not hold again. */
+/* The answer did not hold again: a lower one must be run as often before it counts. */
 static void lower(struct climb *climb, bool unknown)
 {
     miss(climb, unknown);
-    climb->confirmed = false;
-    climb->good = fmax(climb->rate / CLIMB_MARGIN, climb->from);
-    if (climb->round++ < CLIMB_ROUND_MAX && climb->good < climb->bad) {
-        confirm(climb);
+    if (climb->rate <= climb->from) {
+        climb->good = 0;
+        step(climb, CLIMB_DONE, 0);
         return;
     }
-    if (climb->good >= climb->bad)
-        climb->good = 0;
-    step(climb, CLIMB_DONE, 0);
+    climb->good = fmax(climb->rate / climb->lower_by, climb->from);
+    climb->lower_by = 1 + 2 * (climb->lower_by - 1);
+    confirm(climb);
 }
 
 static void tell_confirm(struct climb *climb, bool holds, bool unknown)
@@ -118,7 +118,7 @@ static void tell_confirm(struct climb *climb, bool holds, bool unknown)
         step(climb, CLIMB_CONFIRM, climb->good);
         return;
     }
-    climb->confirmed = true;
+    climb->lower_by = CLIMB_MARGIN;
     if (climb->good >= climb->rate_max)
         step(climb, CLIMB_DONE, 0);
     else
@@ -134,12 +134,12 @@ static void tell_above(struct climb *climb, bool holds, bool unknown)
         step(climb, CLIMB_DONE, 0);
         return;
     }
-    if (climb->round++ == CLIMB_ROUND_MAX) {
+    if (climb->raise_count++ == CLIMB_RAISE_MAX) {
         step(climb, CLIMB_DONE, 0);
         return;
     }
+    /* What broke below this was the machine's doing. */
     climb->good = climb->rate;
-    climb->confirmed = false;
     if (climb->bad <= climb->good)
         climb->bad = 0;
     confirm(climb);

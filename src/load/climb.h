@@ -7,10 +7,10 @@
  *      confirm    three times at the answer, once 5 % above: one lucky run is no answer
  *
  * A miss on the way is looked at twice before it counts: the machine stalls too.  An answer that
- * is not confirmed is lowered by 5 %; when it holds 5 % above, it is raised: both at most
- * CLIMB_ROUND_MAX times.  A step that says nothing (the client was the limit) is asked
- * again, CLIMB_ATTEMPT_MAX times in all; then the rate is out of reach, which is not the same as
- * missed.  Pure logic: the caller measures. */
+ * is not confirmed is lowered, by 5 %, then 10, 20 and so on, until one is or nothing is left;
+ * when it holds 5 % above, it is raised, CLIMB_RAISE_MAX times.  A step that says nothing (the
+ * client was the limit) is asked again, CLIMB_ATTEMPT_MAX times in all; then the rate is out of
+ * reach, which is not the same as missed.  Pure logic: the caller measures. */
 #ifndef LOAD_CLIMB_H
 #define LOAD_CLIMB_H
 
@@ -19,7 +19,7 @@
 
 enum {
     CLIMB_CONFIRM_COUNT = 3,
-    CLIMB_ROUND_MAX = 4,
+    CLIMB_RAISE_MAX = 4,
     CLIMB_ATTEMPT_MAX = 3,
     CLIMB_MISS_COUNT = 2,
 };
@@ -48,12 +48,12 @@ struct climb {
     double good;         /* the answer: the highest rate that held; 0 = none did */
     double bad;          /* the lowest above it that did not; 0 = none */
     bool bad_is_unknown; /* at bad nothing could be said, rather than a miss be seen */
-    bool confirmed;
 
     uint32_t attempt;    /* at this step, of those that said nothing */
     uint32_t miss_count; /* at this step */
     uint32_t confirm_count;
-    uint32_t round;
+    uint32_t raise_count;
+    double lower_by; /* 1.05 and so on: the next time the answer is lowered */
 };
 
 /* Begins at @from; never asks for more than @rate_max. */

@@ -209,17 +209,16 @@ static json_t *pack(const struct search *search)
 {
     const struct climb *const climb = &search->climb;
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:f, s:o, s:O}", "schema", SCHEMA,
-                     "verdict",
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:f, s:o, s:O}", "schema", SCHEMA, "verdict",
                      climb->good > 0         ? "found"
                      : climb->bad_is_unknown ? "invalid"
                                              : "missed",
                      "slo", search->options->slo_text, "rate",
                      climb->good > 0 ? json_real(climb->good) : json_null(), "first_failing",
                      climb->bad > 0 ? json_real(climb->bad) : json_null(), "first_failing_because",
-                     climb->bad_is_unknown ? "not valid" : "missed", "confirmed", climb->confirmed,
-                     "from", climb->from, "run_options", loop_pack_words(&search->options->args),
-                     "curve", search->curve);
+                     climb->bad_is_unknown ? "not valid" : "missed", "from", climb->from,
+                     "run_options", loop_pack_words(&search->options->args), "curve",
+                     search->curve);
 }
 
 static void print_answer(const struct search *search)
@@ -238,9 +237,8 @@ static void print_answer(const struct search *search)
         fprintf(search->people, "\nMISSED: %s does not hold even at the lowest rate, %s/s\n",
                 search->options->slo_text, bad.bytes);
     else
-        fprintf(search->people, "\n%s/s keeps %s%s; %s%s%s\n", good.bytes,
-                search->options->slo_text, climb->confirmed ? " (3 of 3)" : " (not confirmed)",
-                climb->bad > 0 ? bad.bytes : "nothing above was tried",
+        fprintf(search->people, "\n%s/s keeps %s, 3 times of 3; %s%s%s\n", good.bytes,
+                search->options->slo_text, climb->bad > 0 ? bad.bytes : "nothing above was tried",
                 climb->bad > 0 ? "/s does not" : "",
                 climb->bad > 0 && climb->bad_is_unknown ? ", but there the run was not valid" : "");
 }

@@ -118,10 +118,23 @@ static bool is_plain(const char *command)
 struct start {
     char command[TARGET_COMMAND_SIZE];
     char port[8];
-    char ports_file[96];
+    char ports_file[TARGET_FOLDER_SIZE + 8];
     char padding[TARGET_PADDING_MAX];
     bool by_file;
 };
+
+/* False with errno. */
+static bool make_folder(char *ret_folder)
+{
+    const char *const given = getenv("TMPDIR");
+    const char *const root = given && given[0] == '/' ? given : "/tmp";
+
+    if (snprintf(ret_folder, TARGET_FOLDER_SIZE, "%s/ackload-XXXXXX", root) >= TARGET_FOLDER_SIZE) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    return mkdtemp(ret_folder) != NULL;
+}
 
 static int prepare(struct target *target, const struct target_plan *plan, uint32_t padding,
                    struct start *start, struct ackd_error *error)
@@ -130,10 +143,11 @@ static int prepare(struct target *target, const struct target_plan *plan, uint32
     char with_listen[TARGET_COMMAND_SIZE];
     char with_file[TARGET_COMMAND_SIZE];
 
-    memcpy(target->ports_folder, "/tmp/ackload-XXXXXX", sizeof "/tmp/ackload-XXXXXX");
-    if (!mkdtemp(target->ports_folder)) {
+    if (!make_folder(target->ports_folder)) {
+        const int code = errno;
         target->ports_folder[0] = '\0';
-        return error_raise(error, -errno, "cannot make a folder in /tmp: %s", strerror(errno));
+        return error_raise(error, -code, "cannot make a folder in $TMPDIR or /tmp: %s",
+                           strerror(code));
     }
     snprintf(start->ports_file, sizeof start->ports_file, "%s/ports", target->ports_folder);
     snprintf(start->port, sizeof start->port, "%u", find_port());
@@ -315,7 +329,7 @@ int target_start(struct target *ret_target, const struct target_plan *plan, uint
 
 void target_stop(struct target *target)
 {
-    char path[96];
+    char path[TARGET_FOLDER_SIZE + 8];
 
     child_stop(&target->child, STOP_GRACE_NS);
     child_close(&target->child);

@@ -22,6 +22,7 @@
 enum {
     TARGET_COMMAND_SIZE = 4096,
     TARGET_PROCESS_MAX = 64,
+    TARGET_FOLDER_SIZE = 256,
     TARGET_PADDING_MAX = 4096, /* of the environment */
 };
 
@@ -36,9 +37,9 @@ struct target_plan {
 struct target {
     struct child child; /* pid 0 when external */
     char address[ADDRESS_TEXT_SIZE];
-    pid_t pid; /* the server proper, past shells; 0 = not known */
-    char ports_folder[64];
-    pid_t processes[TARGET_PROCESS_MAX]; /* of the group, without shells that only wait */
+    pid_t pid;                             /* the server proper, past shells; 0 = not known */
+    char ports_folder[TARGET_FOLDER_SIZE]; /* in $TMPDIR, or /tmp */
+    pid_t processes[TARGET_PROCESS_MAX];   /* of the group, without shells that only wait */
     size_t process_count;
 };
 
