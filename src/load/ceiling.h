@@ -23,6 +23,7 @@ struct ceiling {
     double ratio;     /* median over pairs of slices */
     double cpu_ns;    /* CPU time of the client per ack */
     double bare_cpu_ns;
+    uint32_t starved_count; /* pairs of slices that were left out */
 };
 
 /* How late messages were written that nothing but the client delayed. */

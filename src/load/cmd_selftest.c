@@ -27,7 +27,6 @@ enum {
     PAIR_COUNT_MAX = 200,
     SLICE_MS = 100,
     WARMUP_MS = 10,
-    FAILED_PAIR_COUNT_MAX = 3, /* a busy machine may starve a slice */
     PACING_MS = 500,
     PACING_RATE = 10000,
     PACING_CONNECTION_COUNT = 10,
@@ -40,6 +39,7 @@ enum { DEPTH_COUNT = sizeof depths / sizeof depths[0] };
 /* The figures of one shape, slice by slice. */
 struct slices {
     uint32_t count;
+    uint32_t starved_count; /* pairs that are not in it */
     double rate[PAIR_COUNT_MAX];
     double bare_rate[PAIR_COUNT_MAX];
     double ratio[PAIR_COUNT_MAX];
@@ -99,10 +99,11 @@ static int run_ackload(const struct options *options, const struct plan *plan, d
 
     if (status < 0)
         return status;
+    const uint64_t acked = outcome->measured_acked;
     *ret_rate = outcome->rate;
-    *ret_cpu_ns = (double)outcome->client_cpu_ns / (double)outcome->measured_acked;
+    *ret_cpu_ns = acked > 0 ? (double)outcome->client_cpu_ns / (double)acked : 0;
     run_close(run);
-    return 0;
+    return acked > 0 ? 0 : error_raise(error, -EAGAIN, "not one ack came in a slice");
 }
 
 /* One pair of slices; which comes first changes from pair to pair. */
@@ -149,7 +150,6 @@ static int measure_shape(struct options options, const struct plan *plan, uint64
     static struct slices slices;
     const uint64_t pair_ns = 2 * SLICE_MS * NS_PER_MS;
     uint64_t pair_count = options.duration_ns / pair_ns;
-    uint32_t failed_count = 0;
     int status = 0;
 
     if (pair_count < 2)
@@ -160,11 +160,15 @@ static int measure_shape(struct options options, const struct plan *plan, uint64
     options.duration_ns = SLICE_MS * NS_PER_MS;
     options.warmup_ns = WARMUP_MS * NS_PER_MS;
     slices.count = 0;
-    while (slices.count < pair_count && failed_count <= FAILED_PAIR_COUNT_MAX) {
+    slices.starved_count = 0;
+    /* On a busy machine the server may not get a CPU for a whole slice. */
+    while (slices.count < pair_count && slices.starved_count < pair_count) {
         status = run_pair(&options, plan, &slices, error);
-        failed_count += status < 0;
+        if (status < 0 && status != -EAGAIN)
+            return status;
+        slices.starved_count += status < 0;
     }
-    if (failed_count > FAILED_PAIR_COUNT_MAX)
+    if (slices.count < 2)
         return status;
     *ret_ceiling = (struct ceiling){
         .connection_count = options.connection_count,
@@ -177,6 +181,7 @@ static int measure_shape(struct options options, const struct plan *plan, uint64
         .ratio = median(slices.ratio, slices.count),
         .cpu_ns = median(slices.cpu_ns, slices.count),
         .bare_cpu_ns = median(slices.bare_cpu_ns, slices.count),
+        .starved_count = slices.starved_count,
     };
     return 0;
 }
@@ -210,6 +215,10 @@ static void print_ceiling(const struct ceiling *ceiling)
            (unsigned long long)ceiling->depth, text_amount(&(struct text){{0}}, ceiling->rate),
            text_amount(&(struct text){{0}}, ceiling->bare_rate), ceiling->ratio, ceiling->cpu_ns,
            ceiling->bare_cpu_ns);
+    if (ceiling->starved_count > 0)
+        printf(
+            "               %u pairs of slices left out: not one ack came, the machine is busy\n",
+            ceiling->starved_count);
     fflush(stdout);
 }
 
