@@ -213,7 +213,9 @@ static int run_threads(struct bare_thread *threads, const struct options *option
     }
     result.cpu_ns = acked > 0 ? (double)cpu_ns / (double)acked : 0;
     *ret_result = result;
-    return failed || acked == 0 ? -EIO : 0;
+    if (failed)
+        return -EIO;
+    return acked > 0 ? 0 : -EAGAIN;
 }
 
 int bare_run(const struct options *options, const struct plan *plan, uint64_t duration_ns,
@@ -234,7 +236,8 @@ int bare_run(const struct options *options, const struct plan *plan, uint64_t du
         if (status == 0)
             status = run_threads(threads, options, duration_ns, ret_result);
         if (status < 0)
-            error_raise(error, status, "the bare loop failed");
+            error_raise(error, status, "the bare loop %s",
+                        status == -EAGAIN ? "got not one ack" : "failed");
     }
     for (uint32_t i = 0; i < ready; i++)
         deinit(&threads[i]);

@@ -16,7 +16,7 @@ struct bare_result {
 };
 
 /* Runs the load of @options, a closed loop, for @duration_ns with one thread per
- * options->thread_count, pinned as ackload's.  Blocks. */
+ * options->thread_count, pinned as ackload's.  Blocks.  -EAGAIN when not one ack came. */
 int bare_run(const struct options *options, const struct plan *plan, uint64_t duration_ns,
              struct bare_result *ret_result, struct ackd_error *error);
 

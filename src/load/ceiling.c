@@ -15,12 +15,13 @@ static json_t *size_of(bool teaching, uint32_t payload_size)
 
 static json_t *make_entry(const struct ceiling *ceiling)
 {
-    return json_pack("{s:i, s:I, s:i, s:o, s:f, s:f, s:f, s:f, s:f}", "connections",
+    return json_pack("{s:i, s:I, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:i}", "connections",
                      (int)ceiling->connection_count, "depth", (json_int_t)ceiling->depth, "threads",
                      (int)ceiling->thread_count, "size",
                      size_of(ceiling->teaching, ceiling->payload_size), "acks_per_s", ceiling->rate,
                      "bare_acks_per_s", ceiling->bare_rate, "ratio", ceiling->ratio,
-                     "client_ns_per_ack", ceiling->cpu_ns, "bare_ns_per_ack", ceiling->bare_cpu_ns);
+                     "client_ns_per_ack", ceiling->cpu_ns, "bare_ns_per_ack", ceiling->bare_cpu_ns,
+                     "starved_pairs", (int)ceiling->starved_count);
 }
 
 static bool is_same(const json_t *a, const json_t *b, const char *key)

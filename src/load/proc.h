@@ -41,7 +41,8 @@ struct proc_usage {
     double user_share; /* of the CPU time; 0.5 when no tick fell into it */
     uint64_t voluntary_count;
     uint64_t involuntary_count;
-    double busiest; /* the busiest thread's share of the time, waiting for a CPU included */
+    double busiest; /* the busiest thread's share of the time, waiting for a CPU included, unless it
+                     * still waited at the end: the kernel counts a wait when it is over */
 };
 
 /* The machine's CPU time since it started, in ticks. */
