@@ -140,6 +140,9 @@ static void print_result(FILE *to, const struct duel_options *options, const str
     if (duel->bound_count > 0)
         fprintf(to, "\n  %u of %u runs were not as asked for: %s\n", duel->bound_count,
                 duel->slice_count, duel->bound_reason);
+    if (duel->retry_count > 0)
+        fprintf(to, "  %u runs were taken anew: the client was late for its schedule\n",
+                duel->retry_count);
     if (duel->void_count > 0)
         fprintf(to, "  %u pairs lacked a figure and were run again\n", duel->void_count);
     print_verdict(to, options, duel);
@@ -171,16 +174,16 @@ static json_t *pack_result(const struct duel_options *options, const struct duel
         json_object_set_new(metrics, figure_name(duel->metrics[i].figure),
                             pack_metric(&duel->metrics[i]));
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:f, s:I, s:s, s:s?, s:o, s:i, s:i, "
-                     "s:i, s:f, s:o, s:O}",
+                     "s:i, s:i, s:f, s:o, s:O}",
                      "schema", SCHEMA, "verdict", answer_name(duel_answer(duel, plan)), "primary",
                      figure_name(plan->primary), "a", pack_side(options, duel, 0), "b",
                      pack_side(options, duel, 1), "pair_count", (int)plan->pair_count,
                      "slice_count", (int)plan->slice_count, "threshold", plan->threshold, "seed",
                      (json_int_t)plan->seed, "stream_hash", duel->stream_hash, "server_cpus",
                      options->server_cpus, "run_options", loop_pack_words(&options->args), "slices",
-                     (int)duel->slice_count, "invalid_slices", (int)duel->bound_count, "void_pairs",
-                     (int)duel->void_count, "seconds", duel->seconds, "metrics", metrics, "pairs",
-                     duel->pairs);
+                     (int)duel->slice_count, "invalid_slices", (int)duel->bound_count,
+                     "retried_slices", (int)duel->retry_count, "void_pairs", (int)duel->void_count,
+                     "seconds", duel->seconds, "metrics", metrics, "pairs", duel->pairs);
 }
 
 static int keep(const struct duel_options *options, const struct duel *duel, struct loop *loop,

@@ -14,7 +14,10 @@
 const enum figure duel_figures[DUEL_METRIC_COUNT] = {FIGURE_SERVER_NS, FIGURE_ACKS, FIGURE_P50,
                                                      FIGURE_P99};
 
-enum { VOID_COUNT_MAX = 8 };
+enum {
+    VOID_COUNT_MAX = 8,
+    RETRY_COUNT_MAX = 2, /* of a slice in which the client did not keep to its schedule */
+};
 
 /* A pair's logs of one metric, per side. */
 struct pair_logs {
@@ -74,7 +77,7 @@ static double mean_of(const double *values, uint32_t count)
 }
 
 /* Refuses what says nothing about speed. */
-static int judge_slice(struct contest *contest, int side, const struct measurement *measurement,
+static int check_slice(struct contest *contest, int side, const struct measurement *measurement,
                        struct ackd_error *error)
 {
     struct duel *const duel = contest->duel;
@@ -89,12 +92,16 @@ static int judge_slice(struct contest *contest, int side, const struct measureme
     if (strcmp(duel->stream_hash, measurement->stream_hash) != 0)
         return error_raise(error, -EBADMSG, "side %c got other messages: stream %s, not %s",
                            'A' + side, measurement->stream_hash, duel->stream_hash);
+    return 0;
+}
+
+static void count_slice(struct duel *duel, const struct measurement *measurement)
+{
     duel->slice_count++;
     if (!measurement->valid) {
         duel->bound_count++;
         memcpy(duel->bound_reason, measurement->reason, sizeof duel->bound_reason);
     }
-    return 0;
 }
 
 /* Appends a slice's figures to the record of the pair. */
@@ -111,23 +118,45 @@ static void record_slice(json_t *slices, int side, const struct measurement *mea
     json_array_append_new(slices, slice);
 }
 
-static int run_slice(struct contest *contest, int side, json_t *slices, struct ackd_error *error)
+/* Measures one slice.  At a fixed rate, a slice whose client was late says what a message costs
+ * when messages come in heaps: it is taken anew.  The client's lateness decides that, never the
+ * server's cost.  A closed loop has no schedule, and its client may well be the limit. */
+static int measure_slice(struct contest *contest, int side, struct measurement *ret_measurement,
+                         struct ackd_error *error)
 {
     const struct measure_plan plan = {.args = contest->plan->args, .time = contest->plan->time};
-    struct measurement measurement;
+    const bool fixed_rate = args_find(contest->plan->args, "rate", 0) != NULL;
 
-    int status = measure(&measurement, &plan, &contest->targets[side], contest->interrupts, error);
+    for (int i = 0;; i++) {
+        int status =
+            measure(ret_measurement, &plan, &contest->targets[side], contest->interrupts, error);
+        if (status < 0)
+            return status;
+        status = check_slice(contest, side, ret_measurement, error);
+        if (status == 0 && (!fixed_rate || ret_measurement->valid || i == RETRY_COUNT_MAX))
+            return 0;
+        measurement_deinit(ret_measurement);
+        if (status < 0)
+            return status;
+        contest->duel->retry_count++;
+    }
+}
+
+static int run_slice(struct contest *contest, int side, json_t *slices, struct ackd_error *error)
+{
+    struct measurement measurement;
+    const int status = measure_slice(contest, side, &measurement, error);
+
     if (status < 0)
         return status;
-    status = judge_slice(contest, side, &measurement, error);
-    if (status == 0) {
-        const uint32_t at = contest->filled[side]++;
-        for (int i = 0; i < DUEL_METRIC_COUNT; i++)
-            contest->logs[i].logs[side][at] = log(measurement.figures[duel_figures[i]]);
-        record_slice(slices, side, &measurement);
-    }
+
+    const uint32_t at = contest->filled[side]++;
+    for (int i = 0; i < DUEL_METRIC_COUNT; i++)
+        contest->logs[i].logs[side][at] = log(measurement.figures[duel_figures[i]]);
+    record_slice(slices, side, &measurement);
+    count_slice(contest->duel, &measurement);
     measurement_deinit(&measurement);
-    return status;
+    return 0;
 }
 
 static int warm_up(struct contest *contest, int side, struct ackd_error *error)

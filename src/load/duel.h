@@ -54,7 +54,8 @@ struct duel {
     uint32_t slice_count;             /* in all */
     uint32_t bound_count;             /* of them, those whose load or client was not as it should */
     char bound_reason[MEASURE_TEXT_SIZE];
-    uint32_t void_count; /* pairs that lacked a figure and were run again */
+    uint32_t retry_count; /* slices taken anew, because the client was late for its schedule */
+    uint32_t void_count;  /* pairs that lacked a figure and were run again */
     double seconds;
     json_t *pairs; /* every slice; owned */
 };

@@ -289,6 +289,15 @@ def test_five_percent_are_found_within_five_minutes(history):
     assert time.monotonic() - started < 300
 
 
+def test_a_late_client_gets_another_chance(history):
+    """Nobody keeps to ten million a second on one connection: each run is taken three times."""
+    done = ackload("ab", "--a", SERVER, "--b", SERVER, "--rate", "10M", "-c", "1", "--json", "-",
+                   "--pairs", "6", "--time", "50ms", "--warmup", "10ms")
+    result = json.loads(done.stdout)
+    assert (result["slices"], result["invalid_slices"]) == (24, 24)
+    assert result["retried_slices"] == 48
+
+
 def test_wrong_acks_end_a_comparison(history):
     def forget(connection, number, message_id):
         return b"" if number == 5 else ack(message_id)
