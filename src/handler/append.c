@@ -155,7 +155,10 @@ static int open_file(const char *path, off_t *ret_end, struct ackd_error *error)
     if (fd < 0)
         return error_raise(error, -errno, "append:%s: %s", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        code = error_raise(error, -EBUSY, "append:%s: another server appends to it", path);
+        code = errno == EWOULDBLOCK
+                   ? error_raise(error, -EBUSY, "append:%s: another server appends to it", path)
+                   : error_raise(error, -errno, "append:%s: cannot be locked: %s", path,
+                                 strerror(errno));
     else if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
         code = error_raise(error, -EINVAL, "append:%s: is no regular file", path);
     else if (find_end(fd, status.st_size, ret_end) < 0)
