@@ -114,22 +114,27 @@ static int run_trials(struct duel_options *options, struct loop *loop, struct au
     return status < 0 ? status : share <= SHARE_MAX ? EXIT_OK : EXIT_INVALID;
 }
 
-int cmd_aa(int argc, char **argv)
+static int parse(int argc, char **argv, void *options, struct ackd_error *error)
 {
     static const struct duel_defaults defaults = {
         .audit = true, .pair_count = INFERENCE_COUNT_MIN, .time = "200ms"};
-    struct duel_options options;
-    struct audit audit = {.effects = json_array()};
-    struct ackd_error error;
-    struct loop loop;
 
-    int status = duel_options_parse(argc, argv, &defaults, &options, &error);
-    if (status == 0 && options.args.help)
-        fputs(help, stdout);
-    else if (status == 0 && (status = loop_open(&loop, &error)) == 0) {
-        status = run_trials(&options, &loop, &audit, &error);
-        loop_close(&loop);
-    }
+    return duel_options_parse(argc, argv, &defaults, options, error);
+}
+
+static int audit_server(void *options, struct loop *loop, struct ackd_error *error)
+{
+    struct audit audit = {.effects = json_array()};
+    const int status = run_trials(options, loop, &audit, error);
+
     json_decref(audit.effects);
-    return status < 0 ? loop_fail(&error) : status;
+    return status;
+}
+
+int cmd_aa(int argc, char **argv)
+{
+    static const struct loop_command command = {.help = help, .parse = parse, .run = audit_server};
+    struct duel_options options;
+
+    return loop_main(&command, argc, argv, &options);
 }

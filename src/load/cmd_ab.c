@@ -217,8 +217,16 @@ static int exit_status(enum answer answer)
     return EXIT_INCONCLUSIVE;
 }
 
-static int compare_sides(struct duel_options *options, struct loop *loop, struct ackd_error *error)
+static int parse(int argc, char **argv, void *options, struct ackd_error *error)
 {
+    static const struct duel_defaults defaults = {.pair_count = 20, .time = "700ms"};
+
+    return duel_options_parse(argc, argv, &defaults, options, error);
+}
+
+static int compare_sides(void *from, struct loop *loop, struct ackd_error *error)
+{
+    struct duel_options *const options = from;
     const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
     struct duel duel = {.pairs = NULL};
     int status = duel_options_sides(options, &loop->history, &loop->interrupts, error);
@@ -238,19 +246,8 @@ static int compare_sides(struct duel_options *options, struct loop *loop, struct
 
 int cmd_ab(int argc, char **argv)
 {
-    static const struct duel_defaults defaults = {.pair_count = 20, .time = "700ms"};
+    static const struct loop_command command = {.help = help, .parse = parse, .run = compare_sides};
     struct duel_options options;
-    struct ackd_error error;
-    struct loop loop;
 
-    int status = duel_options_parse(argc, argv, &defaults, &options, &error);
-    if (status == 0 && options.args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status < 0 || loop_open(&loop, &error) < 0)
-        return loop_fail(&error);
-    status = compare_sides(&options, &loop, &error);
-    loop_close(&loop);
-    return status < 0 ? loop_fail(&error) : status;
+    return loop_main(&command, argc, argv, &options);
 }

@@ -33,6 +33,13 @@ static const char help[] =
     "Exit status: 0 FASTER or SAME; 10 SLOWER; 14 INCONCLUSIVE, or --force; 13 the runs cannot\n"
     "be compared; 64 wrong usage, or there is no such run.\n";
 
+struct compare_options {
+    struct args args;
+    const char *json_path;
+    double threshold;
+    bool force;
+};
+
 /* Both runs, A first. */
 struct pair {
     json_t *runs[2];
@@ -204,58 +211,65 @@ static int exit_status(enum answer answer)
     return EXIT_INCONCLUSIVE;
 }
 
-static int compare_pair(const struct args *args, const struct pair *pair, double threshold,
-                        bool force, const char *json_path, struct ackd_error *error)
+static int compare_pair(const struct compare_options *options, const struct pair *pair,
+                        struct ackd_error *error)
 {
+    const char *const json_path = options->json_path;
     const bool json_on_stdout = json_path && strcmp(json_path, "-") == 0;
     const char *const difference = find_difference(pair);
 
-    if (difference && !force)
+    if (difference && !options->force)
         return error_raise(error, -ESTALE,
                            "the runs differ in %s, so they say nothing about the server; --force "
                            "shows them side by side",
                            difference);
-    const struct comparison comparison = compare(pair, threshold);
-    print_comparison(json_on_stdout ? stderr : stdout, args, pair, &comparison, difference);
+    const struct comparison comparison = compare(pair, options->threshold);
+    print_comparison(json_on_stdout ? stderr : stdout, &options->args, pair, &comparison,
+                     difference);
     const int status = json_path ? write_result(json_path, &comparison, difference, error) : 0;
     if (status < 0)
         return status;
     return difference ? EXIT_INCONCLUSIVE : exit_status(comparison.answer);
 }
 
-int cmd_compare(int argc, char **argv)
+static int parse(int argc, char **argv, void *to, struct ackd_error *error)
 {
-    const char *json_path = NULL;
-    const char *threshold_text = THRESHOLD_DEFAULT;
-    bool force = false;
+    struct compare_options *const options = to;
+    const char *threshold = THRESHOLD_DEFAULT;
     const struct args_rule rules[] = {
-        {"json", &json_path, NULL},
-        {"threshold", &threshold_text, NULL},
-        {"force", NULL, &force},
+        {"json", &options->json_path, NULL},
+        {"threshold", &threshold, NULL},
+        {"force", NULL, &options->force},
         {NULL, NULL, NULL},
     };
-    struct pair pair = {.runs = {NULL, NULL}};
-    struct history history;
-    struct args args;
-    struct ackd_error error;
-    double threshold;
 
-    int status = args_sort(argc, argv, rules, 2, false, &args, &error);
-    if (status == 0 && args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status == 0 && args.name_count < 2)
-        status = error_raise(&error, -EINVAL, "say which runs: ackload compare A B; try --help");
+    *options = (struct compare_options){.json_path = NULL};
+    const int status = args_sort(argc, argv, rules, 2, false, &options->args, error);
+    if (status < 0 || options->args.help)
+        return status;
+    if (options->args.name_count < 2)
+        return error_raise(error, -EINVAL, "say which runs: ackload compare A B; try --help");
+    return duel_options_share("threshold", threshold, &options->threshold, error);
+}
+
+static int compare_runs(void *from, struct loop *loop, struct ackd_error *error)
+{
+    const struct compare_options *const options = from;
+    struct pair pair = {.runs = {NULL, NULL}};
+
+    int status = load_pair(&loop->history, &options->args, &pair, error);
     if (status == 0)
-        status = duel_options_share("threshold", threshold_text, &threshold, &error);
-    if (status == 0)
-        status = history_open(&history, false, &error);
-    if (status == 0)
-        status = load_pair(&history, &args, &pair, &error);
-    if (status == 0)
-        status = compare_pair(&args, &pair, threshold, force, json_path, &error);
+        status = compare_pair(options, &pair, error);
     json_decref(pair.runs[0]);
     json_decref(pair.runs[1]);
-    return status < 0 ? loop_fail(&error) : status;
+    return status;
+}
+
+int cmd_compare(int argc, char **argv)
+{
+    static const struct loop_command command = {
+        .help = help, .reads_only = true, .parse = parse, .run = compare_runs};
+    struct compare_options options;
+
+    return loop_main(&command, argc, argv, &options);
 }

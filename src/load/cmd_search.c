@@ -120,8 +120,9 @@ static int read_words(const struct words *words, struct search_options *options,
     return 0;
 }
 
-static int parse(int argc, char **argv, struct search_options *options, struct ackd_error *error)
+static int parse(int argc, char **argv, void *to, struct ackd_error *error)
 {
+    struct search_options *const options = to;
     struct words words = {FROM_DEFAULT, MAX_DEFAULT, PRECISION_DEFAULT};
     const struct args_rule rules[] = {
         {"slo", &options->slo_text, NULL},
@@ -268,9 +269,9 @@ static int finish(struct search *search, struct ackd_error *error)
     return climb->bad_is_unknown ? EXIT_INVALID : EXIT_SLO_MISSED;
 }
 
-static int search_rate(const struct search_options *options, struct loop *loop,
-                       struct ackd_error *error)
+static int search_rate(void *from, struct loop *loop, struct ackd_error *error)
 {
+    const struct search_options *const options = from;
     const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
     struct search search = {
         .options = options,
@@ -302,18 +303,8 @@ static int search_rate(const struct search_options *options, struct loop *loop,
 
 int cmd_search(int argc, char **argv)
 {
+    static const struct loop_command command = {.help = help, .parse = parse, .run = search_rate};
     struct search_options options;
-    struct ackd_error error;
-    struct loop loop;
 
-    int status = parse(argc, argv, &options, &error);
-    if (status == 0 && options.args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status < 0 || loop_open(&loop, &error) < 0)
-        return loop_fail(&error);
-    status = search_rate(&options, &loop, &error);
-    loop_close(&loop);
-    return status < 0 ? loop_fail(&error) : status;
+    return loop_main(&command, argc, argv, &options);
 }

@@ -18,6 +18,11 @@ static const char help[] = "usage: ackload show [NAME|NUMBER] [--json]\n"
                            "Exit status: 0; 64 wrong usage, or there is no such run; 13 it "
                            "cannot be read.\n";
 
+struct show_options {
+    struct args args;
+    bool as_json;
+};
+
 static int show_all(const struct history *history, struct ackd_error *error)
 {
     uint32_t *numbers;
@@ -58,25 +63,32 @@ static int show_one(const struct history *history, const char *text, bool as_jso
     return status;
 }
 
+static int parse(int argc, char **argv, void *to, struct ackd_error *error)
+{
+    struct show_options *const options = to;
+    const struct args_rule rules[] = {{"json", NULL, &options->as_json}, {NULL, NULL, NULL}};
+
+    *options = (struct show_options){.as_json = false};
+    const int status = args_sort(argc, argv, rules, 1, false, &options->args, error);
+    if (status == 0 && options->as_json && options->args.name_count == 0 && !options->args.help)
+        return error_raise(error, -EINVAL, "--json wants a NAME or NUMBER");
+    return status;
+}
+
+static int show(void *from, struct loop *loop, struct ackd_error *error)
+{
+    const struct show_options *const options = from;
+
+    if (options->args.name_count == 0)
+        return show_all(&loop->history, error);
+    return show_one(&loop->history, options->args.names[0], options->as_json, error);
+}
+
 int cmd_show(int argc, char **argv)
 {
-    bool as_json = false;
-    const struct args_rule rules[] = {{"json", NULL, &as_json}, {NULL, NULL, NULL}};
-    struct history history;
-    struct args args;
-    struct ackd_error error;
+    static const struct loop_command command = {
+        .help = help, .reads_only = true, .parse = parse, .run = show};
+    struct show_options options;
 
-    int status = args_sort(argc, argv, rules, 1, false, &args, &error);
-    if (status == 0 && args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status == 0 && as_json && args.name_count == 0)
-        status = error_raise(&error, -EINVAL, "--json wants a NAME or NUMBER");
-    if (status == 0)
-        status = history_open(&history, false, &error);
-    if (status == 0)
-        status = args.name_count > 0 ? show_one(&history, args.names[0], as_json, &error)
-                                     : show_all(&history, &error);
-    return status < 0 ? loop_fail(&error) : EXIT_OK;
+    return loop_main(&command, argc, argv, &options);
 }

@@ -65,14 +65,31 @@ int loop_unpack_words(const json_t *words, struct args *ret_args, struct ackd_er
     return 0;
 }
 
-int loop_open(struct loop *loop, struct ackd_error *error)
+/* Opens what @command works with, runs it, and closes that again. */
+static int run_command(const struct loop_command *command, void *options, struct ackd_error *error)
 {
-    const int status = history_open(&loop->history, true, error);
+    struct loop loop;
 
-    return status < 0 ? status : interrupts_open(&loop->interrupts, error);
+    int status = history_open(&loop.history, !command->reads_only, error);
+    if (status < 0 || command->reads_only)
+        return status < 0 ? status : command->run(options, &loop, error);
+    status = interrupts_open(&loop.interrupts, error);
+    if (status < 0)
+        return status;
+    status = command->run(options, &loop, error);
+    interrupts_close(&loop.interrupts);
+    return status;
 }
 
-void loop_close(struct loop *loop)
+int loop_main(const struct loop_command *command, int argc, char **argv, void *options)
 {
-    interrupts_close(&loop->interrupts);
+    const struct args *const args = options;
+    struct ackd_error error;
+
+    int status = command->parse(argc, argv, options, &error);
+    if (status == 0 && args->help)
+        fputs(command->help, stdout);
+    else if (status == 0)
+        status = run_command(command, options, &error);
+    return status < 0 ? loop_fail(&error) : status;
 }

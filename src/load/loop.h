@@ -22,6 +22,28 @@ int cmd_compare(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 
+/* What most commands have in hand. */
+struct loop {
+    struct history history;
+    struct interrupts interrupts; /* not of a command that only reads */
+};
+
+/* A command that works with the history: how it begins and ends is the same for all. */
+struct loop_command {
+    const char *help;
+    bool reads_only; /* wants the history to be there, and leaves the signals alone */
+
+    /* Fills @options, which begin with struct args. */
+    int (*parse)(int argc, char **argv, void *options, struct ackd_error *error);
+
+    /* Does what they say.  Returns an exit status, or a negative errno with @error. */
+    int (*run)(void *options, struct loop *loop, struct ackd_error *error);
+};
+
+/* Parses into @options, and prints the help, or opens the history (making it if need be) and runs
+ * @command.  Says what went wrong.  Returns the exit status. */
+int loop_main(const struct loop_command *command, int argc, char **argv, void *options);
+
 /* Prints @error and returns the exit status that it stands for: 64 for what the user can mend on
  * the command line, 12 for acks that were wrong, 69 for a server that cannot be used, else 13. */
 int loop_fail(const struct ackd_error *error);
@@ -32,15 +54,5 @@ int loop_write_json(const char *path, const json_t *value, struct ackd_error *er
 /* The words for the runs as an array, and back: those borrow from @words. */
 json_t *loop_pack_words(const struct args *args);
 int loop_unpack_words(const json_t *words, struct args *ret_args, struct ackd_error *error);
-
-/* What most commands begin and end with. */
-struct loop {
-    struct history history;
-    struct interrupts interrupts;
-};
-
-/* Opens the history (making it if need be) and takes the signals. */
-int loop_open(struct loop *loop, struct ackd_error *error);
-void loop_close(struct loop *loop);
 
 #endif
