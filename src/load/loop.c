@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "load/command.h"
+#include "load/report_verdict.h"
 
 int loop_fail(const struct ackd_error *error)
 {
@@ -39,6 +40,35 @@ int loop_write_json(const char *path, const json_t *value, struct ackd_error *er
         status = error_raise(error, -ENOSPC, "--json %s: cannot write", path);
     if (!on_stdout)
         fclose(to);
+    return status;
+}
+
+static int write_finding(const struct loop_finding *finding, struct ackd_error *error)
+{
+    int status = 0;
+
+    if (finding->json_path)
+        status = loop_write_json(finding->json_path, finding->result, error);
+    if (status == 0 && finding->html_path)
+        status = report_verdict(finding->html_path, finding->result, finding->environment, error);
+    return status;
+}
+
+int loop_keep(const struct loop *loop, struct loop_finding finding, struct ackd_error *error)
+{
+    json_t *const run =
+        json_pack("{s:O?, s:O?}", "result", finding.result, "environment", finding.environment);
+    uint32_t number;
+    int status =
+        finding.result && run ? 0 : error_raise(error, -ENOMEM, "no memory for the result");
+
+    if (status == 0)
+        status = history_add(&loop->history, run, finding.kind, NULL, &number, error);
+    if (status == 0)
+        status = write_finding(&finding, error);
+    json_decref(run);
+    json_decref(finding.result);
+    json_decref(finding.environment);
     return status;
 }
 

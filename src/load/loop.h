@@ -51,6 +51,18 @@ int loop_fail(const struct ackd_error *error);
 /* Writes @value to the file @path, or to stdout for "-". */
 int loop_write_json(const char *path, const json_t *value, struct ackd_error *error);
 
+/* What a command found, and where its user wants it; NULL = nowhere. */
+struct loop_finding {
+    const char *kind;    /* "ab" and so on */
+    json_t *result;      /* owned; NULL = there was no memory */
+    json_t *environment; /* owned, as above */
+    const char *json_path;
+    const char *html_path;
+};
+
+/* Adds @finding to the history, and writes its JSON and its page.  Takes what it owns. */
+int loop_keep(const struct loop *loop, struct loop_finding finding, struct ackd_error *error);
+
 /* The words for the runs as an array, and back: those borrow from @words. */
 json_t *loop_pack_words(const struct args *args);
 int loop_unpack_words(const json_t *words, struct args *ret_args, struct ackd_error *error);

@@ -3,23 +3,20 @@
  * report_html - the result as one page (report_html.h) */
 #include "load/report_html.h"
 
-#include <ackd/version.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "load/chart.h"
+#include "load/page.h"
 #include "load/report.h"
-#include "load/report_style.h"
 #include "load/text.h"
 
 enum {
     CURVE_POINT_COUNT = 240,
-    COMMAND_SIZE = 4096,
     LINE_SIZE = 256,
 };
 
@@ -75,7 +72,7 @@ static void write_header(const struct page *page)
 
     address_format(&options->address, address);
     fputs("<header><p>ackload run</p><h1>", page->to);
-    chart_write_text(page->to, address);
+    page_text(page->to, address);
     fputs(" &#183; ", page->to);
     if (options->rate > 0)
         fprintf(page->to, "%s messages/s over %s connections", AMOUNT(options->rate),
@@ -83,11 +80,10 @@ static void write_header(const struct page *page)
     else
         fprintf(page->to, "%s connections &#215; %s in flight", COUNT(options->connection_count),
                 COUNT(options->window));
-    fprintf(page->to, "</h1><div><span class=\"badge %s\">%s</span>", verdict_class(verdict),
-            report_headline(verdict));
+    fputs("</h1><div>", page->to);
+    page_badge(page->to, verdict_class(verdict), report_headline(verdict));
     if (stamp != VALIDITY_UNCHECKED)
-        fprintf(page->to, "<span class=\"badge %s\">%s</span>",
-                validity_is_good(stamp) ? "good" : "warn", validity_name(stamp));
+        page_badge(page->to, validity_is_good(stamp) ? "good" : "warn", validity_name(stamp));
     fprintf(page->to, "</div><p>%s%s.</p>", outcome_reason(outcome),
             outcome->interrupted ? " (ended early)" : "");
     if (stamp == VALIDITY_CLIENT_BOUND)
@@ -97,9 +93,13 @@ static void write_header(const struct page *page)
     fputs("</header>\n", page->to);
 }
 
+/* A figure, with @bound before it. */
 static void write_tile(FILE *to, const char *words, const char *bound, const char *value)
 {
-    fprintf(to, "<div class=\"tile\"><b>%s%s</b><span>%s</span></div>\n", bound, value, words);
+    char html[2 * TEXT_SIZE];
+
+    snprintf(html, sizeof html, "%s%s", bound, value);
+    page_tile(to, words, html);
 }
 
 static void write_tiles(const struct page *page)
@@ -357,13 +357,6 @@ static void write_validity(const struct page *page)
     fputs("</table></section>\n", to);
 }
 
-static void write_row(FILE *to, const char *name, const char *value)
-{
-    fprintf(to, "<tr><th>%s</th><td>", name);
-    chart_write_text(to, value);
-    fputs("</td></tr>\n", to);
-}
-
 static void write_counts(FILE *to, const char *name, const struct latency_sum *counts)
 {
     fprintf(to,
@@ -387,14 +380,14 @@ static void write_shape(const struct page *page)
     fputs("</table><table>", to);
     snprintf(line, sizeof line, "%s out, %s in", SIZE((double)outcome->traffic.sent_size),
              SIZE((double)outcome->traffic.received_size));
-    write_row(to, "bytes", line);
+    page_row(to, "bytes", line);
     snprintf(line, sizeof line, "%.2f s user, %.2f s system; busiest thread %.0f %%",
              outcome->cpu_user_s, outcome->cpu_system_s, 100 * outcome->busy);
-    write_row(to, "client's CPU", line);
+    page_row(to, "client's CPU", line);
     if (outcome->server.known) {
         snprintf(line, sizeof line, "%s; busiest thread %.0f %%", TIME(outcome->server.cpu_ns),
                  100 * outcome->server.busiest);
-        write_row(to, "server's CPU", line);
+        page_row(to, "server's CPU", line);
     }
     for (int i = 0; i < MIX_KIND_COUNT; i++) {
         const struct mix_tally *const tally = &outcome->mix[i];
@@ -403,7 +396,7 @@ static void write_shape(const struct page *page)
         snprintf(line, sizeof line, "%s opened, %s refused, %s closed by the server",
                  COUNT(tally->connect_count), COUNT(tally->refused_count),
                  COUNT(tally->closed_count));
-        write_row(to, mix_kind_name((enum mix_kind)i), line);
+        page_row(to, mix_kind_name((enum mix_kind)i), line);
     }
     fputs("</table></section>\n", to);
 }
@@ -429,33 +422,26 @@ static void read_cpu_model(char *ret_model, size_t model_size)
 static void write_environment(const struct page *page)
 {
     struct utsname name = {0};
-    struct tm parts;
     char model[LINE_SIZE];
     char line[2 * LINE_SIZE];
-    const time_t now = time(NULL);
     FILE *const to = page->to;
 
     uname(&name);
     read_cpu_model(model, sizeof model);
     fputs("<section class=\"wide\"><h2>How it was measured</h2><table>", to);
-    fputs("<tr><th>command</th><td><pre>", to);
-    chart_write_text(to, page->command);
-    fputs("</pre></td></tr>\n", to);
-    if (gmtime_r(&now, &parts) && strftime(line, sizeof line, "%Y-%m-%d %H:%M:%S UTC", &parts) > 0)
-        write_row(to, "ended", line);
+    page_command_rows(to, page->command);
     snprintf(line, sizeof line, "seed %llu, hash %016llx, frames of %.1f bytes",
              (unsigned long long)page->options->plan.seed, (unsigned long long)page->plan->hash,
              plan_mean_frame_size(page->plan));
-    write_row(to, "stream", line);
+    page_row(to, "stream", line);
     snprintf(line, sizeof line, "%u thread(s), %s measured after %s of warm-up",
              page->options->thread_count, TIME(page->options->duration_ns),
              TIME(page->options->warmup_ns));
-    write_row(to, "client", line);
+    page_row(to, "client", line);
     snprintf(line, sizeof line, "%s %s, %s", name.sysname, name.release, name.machine);
-    write_row(to, "system", line);
+    page_row(to, "system", line);
     if (model[0] != '\0')
-        write_row(to, "CPU", model);
-    write_row(to, "ackload", ackd_version());
+        page_row(to, "CPU", model);
     fputs("</table></section>\n", to);
 }
 
@@ -464,12 +450,7 @@ void report_html_write(FILE *to, const char *command, const struct options *opti
 {
     const struct page page = {to, command, options, plan, outcome};
 
-    fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-          "<title>ackload</title>\n<style>",
-          to);
-    fputs(report_style, to);
-    fputs("</style></head><body><main>\n", to);
+    page_begin(to, "ackload run");
     write_header(&page);
     write_tiles(&page);
     fputs("<div class=\"cards\">\n", to);
@@ -481,36 +462,23 @@ void report_html_write(FILE *to, const char *command, const struct options *opti
     write_validity(&page);
     write_shape(&page);
     write_environment(&page);
-    fputs("</div></main></body></html>\n", to);
+    fputs("</div>", to);
+    page_end(to);
 }
 
-/* This process's own command line, with spaces between the words. */
-static void read_command(char *ret_command, size_t command_size)
+static void write_page(FILE *to, const void *content)
 {
-    FILE *const from = fopen("/proc/self/cmdline", "re");
-    const size_t size = from ? fread(ret_command, 1, command_size - 1, from) : 0;
+    const struct page *const page = content;
 
-    for (size_t i = 0; i + 1 < size; i++) {
-        if (ret_command[i] == '\0')
-            ret_command[i] = ' ';
-    }
-    ret_command[size] = '\0';
-    if (from)
-        fclose(from);
+    report_html_write(to, page->command, page->options, page->plan, page->outcome);
 }
 
 int report_html(const char *path, const struct options *options, const struct plan *plan,
                 const struct outcome *outcome, struct ackd_error *error)
 {
-    char command[COMMAND_SIZE];
-    FILE *const to = fopen(path, "we");
+    char command[PAGE_COMMAND_SIZE];
+    const struct page page = {NULL, command, options, plan, outcome};
 
-    if (!to)
-        return error_raise(error, -errno, "--html %s: %s", path, strerror(errno));
-    read_command(command, sizeof command);
-    report_html_write(to, command, options, plan, outcome);
-    const bool failed = ferror(to) != 0;
-    if (fclose(to) != 0 || failed)
-        return error_raise(error, -EIO, "--html %s: cannot write", path);
-    return 0;
+    page_read_command(command);
+    return page_save(path, write_page, &page, error);
 }

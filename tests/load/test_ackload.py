@@ -4,7 +4,6 @@
 import base64
 import json
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -17,17 +16,9 @@ import zlib
 import pytest
 
 from faulty_server import CLOSE, DEMO_SUBMIT_ACK, FaultyServer, ack
+from program import ACKLOAD, FAILED, INVALID, NO_CONNECTION, OK, ROOT, USAGE, ackload
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ACKLOAD = os.environ.get("ACKLOAD", str(ROOT / "build/src/load/ackload"))
-
-OK, FAILED, INVALID, USAGE, NO_CONNECTION = 0, 12, 13, 64, 69
 BAD_ACKS = ("duplicate", "unknown", "out_of_order", "malformed")
-
-
-def ackload(*arguments, **options):
-    return subprocess.run([ACKLOAD, *arguments], capture_output=True, text=True, timeout=30,
-                          **options)
 
 
 def run(server, *arguments, connections=2, seconds="300ms"):
