@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The programs under test, how they are started, and what their exit statuses mean."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -23,3 +24,16 @@ SHORT = ("--time", "50ms", "--warmup", "20ms")
 def ackload(*arguments, timeout=400, **options):
     return subprocess.run([ACKLOAD, *arguments], capture_output=True, text=True, timeout=timeout,
                           check=False, **options)
+
+
+def run(server, *arguments, connections=2, seconds="300ms"):
+    """Runs ackload against the server; returns its exit status and its JSON."""
+    done = ackload("run", "--connect", server.address, "-c", str(connections), "--time", seconds,
+                   "--drain-timeout", "300ms", "--validity", "warn", "--quiet", "--json", "-",
+                   *arguments)
+    assert done.stderr == ""
+    result = json.loads(done.stdout)
+    ledger = result["ledger"]
+    answered = sum(ledger[column] for column in ("ok", "failed", "lost", "late", "cut"))
+    assert ledger["sent"] == answered
+    return done.returncode, result
