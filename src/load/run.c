@@ -453,6 +453,17 @@ static double seconds(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+/* The messages that a closed loop keeps in flight; 0 where that is not known: the socket may have
+ * been what held them back. */
+static double in_flight_asked(const struct run *run)
+{
+    const struct options *const options = run->options;
+
+    if (run->common.open_loop || options->depth_max || run->outcome.full_count > 0)
+        return 0;
+    return (double)options->connection_count * (double)options->window;
+}
+
 static struct validity judge(const struct run *run)
 {
     const struct outcome *const outcome = &run->outcome;
@@ -470,6 +481,7 @@ static struct validity judge(const struct run *run)
         .rate = outcome->rate,
         .ceiling = outcome->ceiling,
         .in_flight = outcome->in_flight,
+        .in_flight_asked = in_flight_asked(run),
         .in_flight_wanted = outcome->in_flight_wanted,
         .in_flight_edge = outcome->in_flight_edge,
         .connections_asked = run->options->connection_count,
