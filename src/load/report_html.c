@@ -21,6 +21,7 @@ enum {
 };
 
 #define CURVE_DECADES_MAX 7.0
+#define MOST              "&#8804; "
 
 #define COUNT(value)  text_count(&(struct text){{0}}, (value))
 #define AMOUNT(value) text_amount(&(struct text){{0}}, (value))
@@ -57,6 +58,11 @@ static size_t list_clocks(const struct page *page, struct clock_times *ret_clock
     return 3;
 }
 
+static bool is_client_bound(const struct page *page)
+{
+    return page->outcome->validity.verdict == VALIDITY_CLIENT_BOUND;
+}
+
 static const char *verdict_class(enum verdict verdict)
 {
     return verdict == VERDICT_PASS ? "good" : verdict == VERDICT_FAIL ? "bad" : "warn";
@@ -86,7 +92,7 @@ static void write_header(const struct page *page)
         page_badge(page->to, validity_is_good(stamp) ? "good" : "warn", validity_name(stamp));
     fprintf(page->to, "</div><p>%s%s.</p>", outcome_reason(outcome),
             outcome->interrupted ? " (ended early)" : "");
-    if (stamp == VALIDITY_CLIENT_BOUND)
+    if (is_client_bound(page))
         fputs("<p>The client was the limit: rates are at least, and times at most, what is shown."
               "</p>",
               page->to);
@@ -106,9 +112,8 @@ static void write_tiles(const struct page *page)
 {
     const struct outcome *const outcome = page->outcome;
     const struct latency_sum *const times = &outcome->latency;
-    const bool bound = outcome->validity.verdict == VALIDITY_CLIENT_BOUND;
-    const char *const least = bound ? "&#8805; " : "";
-    const char *const most = bound ? "&#8804; " : "";
+    const char *const least = is_client_bound(page) ? "&#8805; " : "";
+    const char *const most = is_client_bound(page) ? MOST : "";
     FILE *const to = page->to;
 
     fputs("<div class=\"tiles\">", to);
@@ -150,7 +155,7 @@ static void write_curves(const struct page *page)
     static struct chart_point points[3][CURVE_POINT_COUNT];
     struct clock_times clocks[3];
     struct chart chart = {
-        .title = "Time by percentile",
+        .title = is_client_bound(page) ? "Time by percentile, at most" : "Time by percentile",
         .x = {.scale = CHART_PERCENTILE, .format = chart_format_percentile},
         .y = {.scale = CHART_LOG, .format = chart_format_time},
     };
@@ -187,6 +192,13 @@ static void write_history(const struct page *page, struct chart *chart,
     fputs("</section>\n", page->to);
 }
 
+static const char *times_title(const struct page *page)
+{
+    if (page->options->rate > 0)
+        return is_client_bound(page) ? "Response over time, at most" : "Response over time";
+    return is_client_bound(page) ? "Service over time, at most" : "Service over time";
+}
+
 /* @memory has room for four points of each interval. */
 static void write_charts(const struct page *page, struct chart_point *memory)
 {
@@ -195,14 +207,14 @@ static void write_charts(const struct page *page, struct chart_point *memory)
     struct chart_point *const values[] = {memory, memory + count, memory + 2 * count,
                                           memory + 3 * count};
     struct chart rates = {
-        .title = "Acks per second",
+        .title = is_client_bound(page) ? "Acks per second, at least" : "Acks per second",
         .x = {.scale = CHART_LINEAR, .format = chart_format_seconds},
         .y = {.scale = CHART_LINEAR, .format = chart_format_amount, .step_min = 1},
         .series = {{.name = "acks/s"}},
         .series_count = 1,
     };
     struct chart times = {
-        .title = page->options->rate > 0 ? "Response over time" : "Service over time",
+        .title = times_title(page),
         .x = {.scale = CHART_LINEAR, .format = chart_format_seconds},
         .y = {.scale = CHART_LOG, .format = chart_format_time},
         .series = {{.name = "p50"}, {.name = "p99"}},
@@ -241,26 +253,30 @@ static void write_times_table(const struct page *page)
     struct clock_times clocks[3];
     const size_t clock_count = list_clocks(page, clocks);
     FILE *const to = page->to;
+    /* The client's own lateness is no bound of anything. */
+    const char *const bounds[] = {is_client_bound(page) ? MOST : "",
+                                  is_client_bound(page) ? MOST : "", ""};
 
     fputs("<section><h2>Times</h2><table><tr><th></th>", to);
     for (size_t c = 0; c < clock_count; c++)
         fprintf(to, "<th class=\"n\">%s</th>", clocks[c].name);
     fputs("</tr>\n<tr><th>mean</th>", to);
     for (size_t c = 0; c < clock_count; c++)
-        fprintf(to, "<td class=\"n\">%s</td>", TIME((uint64_t)latency_mean_ns(clocks[c].times)));
+        fprintf(to, "<td class=\"n\">%s%s</td>", bounds[c],
+                TIME((uint64_t)latency_mean_ns(clocks[c].times)));
     for (size_t i = 0; i < FRACTION_COUNT; i++) {
         fprintf(to, "</tr>\n<tr><th>%s</th>",
                 chart_format_percentile(&(struct text){{0}}, fractions[i]));
         for (size_t c = 0; c < clock_count; c++) {
             /* Ten messages beyond it, or it says nothing. */
             const bool known = (double)clocks[c].times->count * (1 - fractions[i]) >= 10;
-            fprintf(to, "<td class=\"n\">%s</td>",
+            fprintf(to, "<td class=\"n\">%s%s</td>", known ? bounds[c] : "",
                     known ? TIME(latency_percentile_ns(clocks[c].times, fractions[i])) : "-");
         }
     }
     fputs("</tr>\n<tr><th>longest</th>", to);
     for (size_t c = 0; c < clock_count; c++)
-        fprintf(to, "<td class=\"n\">%s</td>", TIME(clocks[c].times->max_ns));
+        fprintf(to, "<td class=\"n\">%s%s</td>", bounds[c], TIME(clocks[c].times->max_ns));
     fputs("</tr></table>", to);
     if (clock_count > 1)
         fputs("<p class=\"note\">response: due to acked; service: written to acked; lateness: due "

@@ -224,6 +224,7 @@ static void take_sample(const struct run *run, uint64_t now_ns, struct sample *r
         ret_sample->in_flight += counter_read(&tally->in_flight);
         ret_sample->open += counter_read(&tally->open);
         merge_clocks(ret_sample, &tally->measured);
+        latency_merge(&ret_sample->pacing, &tally->pacing);
         if (run->common.warmup_ns > 0)
             merge_clocks(ret_sample, &tally->warmup);
     }
@@ -293,6 +294,9 @@ const struct interval *run_sample(struct run *run, uint64_t now_ns)
         .error = current->error,
         .p50_ns = latency_percentile_ns(latency, 0.5),
         .p99_ns = latency_percentile_ns(latency, 0.99),
+        .client_bound =
+            run->options->validity != VALIDITY_OFF &&
+            latency_percentile_ns(&current->pacing, 0.99) > run->options->lateness_budget_ns,
     };
     interval->rate = (double)interval->acked / duration_s;
     run->previous = *current;

@@ -665,6 +665,11 @@ def test_a_client_that_cannot_keep_up_is_stamped():
                        "200ms", "--late-budget", "1ns")
     assert done.returncode == INVALID
     assert "CLIENT-BOUND" in done.stdout
+    # Every rate is at least, and every time of the server at most, what is printed.
+    assert re.search(r"^  rate +>= .*out >= .*in >= ", done.stdout, re.M)
+    assert len(re.findall(r"^  (?:response|service) (?: +<= [\d.]+ [mu]?s){6}$", done.stdout,
+                          re.M)) == 2
+    assert re.search(r"s +>= \S+ acks/s .* p50 <= .* p99 <= ", done.stdout)
     assert ">= " in done.stdout
     with FaultyServer() as server:
         done = ackload("run", "--connect", server.address, "-c", "2", "--rate", "2k", "--time",
