@@ -208,20 +208,6 @@ static int keep(const struct duel_options *options, const struct duel *duel, str
                      error);
 }
 
-static int exit_status(enum answer answer)
-{
-    switch (answer) {
-    case ANSWER_SAME:
-    case ANSWER_FASTER:
-        return EXIT_OK;
-    case ANSWER_SLOWER:
-        return EXIT_REGRESSION;
-    case ANSWER_INCONCLUSIVE:
-        break;
-    }
-    return EXIT_INCONCLUSIVE;
-}
-
 static int parse(int argc, char **argv, void *options, struct ackd_error *error)
 {
     static const struct duel_defaults defaults = {.pair_count = 20, .time = "700ms"};
@@ -244,7 +230,7 @@ static int compare_sides(void *from, struct loop *loop, struct ackd_error *error
         print_result(json_on_stdout ? stderr : stdout, options, &duel);
     status = keep(options, &duel, loop, error);
     if (status == 0)
-        status = exit_status(duel_answer(&duel, &options->plan));
+        status = loop_exit_status(duel_answer(&duel, &options->plan));
     duel_deinit(&duel);
     return status;
 }

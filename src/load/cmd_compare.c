@@ -304,20 +304,6 @@ static int write_result(const struct compare_options *options, const struct pair
     return status;
 }
 
-static int exit_status(enum answer answer)
-{
-    switch (answer) {
-    case ANSWER_SAME:
-    case ANSWER_FASTER:
-        return EXIT_OK;
-    case ANSWER_SLOWER:
-        return EXIT_REGRESSION;
-    case ANSWER_INCONCLUSIVE:
-        break;
-    }
-    return EXIT_INCONCLUSIVE;
-}
-
 static int compare_pair(const struct compare_options *options, const struct pair *pair,
                         struct ackd_error *error)
 {
@@ -337,7 +323,7 @@ static int compare_pair(const struct compare_options *options, const struct pair
     json_decref(comparison.seconds);
     if (status < 0)
         return status;
-    return comparison.difference ? EXIT_INCONCLUSIVE : exit_status(comparison.answer);
+    return comparison.difference ? EXIT_INCONCLUSIVE : loop_exit_status(comparison.answer);
 }
 
 static int parse(int argc, char **argv, void *to, struct ackd_error *error)

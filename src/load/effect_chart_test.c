@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "load/test_text.h"
+
 /* Draws @chart; the caller frees the text. */
 static char *draw(const struct effect_chart *chart)
 {
@@ -21,20 +23,6 @@ static char *draw(const struct effect_chart *chart)
     effect_chart_write(to, chart);
     fclose(to);
     return text;
-}
-
-static void check_text(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("expected '%s' in:\n%s", words, text);
-}
-
-static size_t count_of(const char *text, const char *words)
-{
-    size_t count = 0;
-    for (; (text = strstr(text, words)); text++)
-        count++;
-    return count;
 }
 
 static const double dots[] = {0.08, 0.1, 0.12};

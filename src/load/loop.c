@@ -27,6 +27,20 @@ int loop_fail(const struct ackd_error *error)
     }
 }
 
+int loop_exit_status(enum answer answer)
+{
+    switch (answer) {
+    case ANSWER_SAME:
+    case ANSWER_FASTER:
+        return EXIT_OK;
+    case ANSWER_SLOWER:
+        return EXIT_REGRESSION;
+    case ANSWER_INCONCLUSIVE:
+        break;
+    }
+    return EXIT_INCONCLUSIVE;
+}
+
 int loop_write_json(const char *path, const json_t *value, struct ackd_error *error)
 {
     const bool on_stdout = strcmp(path, "-") == 0;

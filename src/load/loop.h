@@ -12,6 +12,7 @@
 #include "load/args.h"
 #include "load/child.h"
 #include "load/history.h"
+#include "load/inference.h"
 
 /* The commands; each returns an exit status of command.h. */
 int cmd_record(int argc, char **argv);
@@ -47,6 +48,9 @@ int loop_main(const struct loop_command *command, int argc, char **argv, void *o
 /* Prints @error and returns the exit status that it stands for: 64 for what the user can mend on
  * the command line, 12 for acks that were wrong, 69 for a server that cannot be used, else 13. */
 int loop_fail(const struct ackd_error *error);
+
+/* The exit status of a comparison that ended with @answer. */
+int loop_exit_status(enum answer answer);
 
 /* Writes @value to the file @path, or to stdout for "-". */
 int loop_write_json(const char *path, const json_t *value, struct ackd_error *error);

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "load/test_text.h"
+
 /* The page of the result @json; the caller frees it. */
 static char *write_page(const char *json, const char *environment)
 {
@@ -28,20 +30,6 @@ static char *write_page(const char *json, const char *environment)
     assert_null(strstr(text, "nan"));
     assert_non_null(strstr(text, "ackload &lt;x&gt;"));
     return text;
-}
-
-static void check_text(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("expected '%s' in:\n%s", words, text);
-}
-
-static size_t count_of(const char *text, const char *words)
-{
-    size_t count = 0;
-    for (; (text = strstr(text, words)); text++)
-        count++;
-    return count;
 }
 
 #define SLICES(a, b)                                                                               \
