@@ -42,6 +42,8 @@ TESTED_ELSEWHERE = {
     'src/load/cmd_record.c': 'tests/load/test_loop.py runs the command',
     'src/load/cmd_search.c': 'tests/load/test_loop.py runs the command',
     'src/load/cmd_show.c': 'tests/load/test_loop.py runs the command',
+    'src/load/report_duel.c': 'src/load/report_verdict_test.c writes their pages',
+    'src/load/report_search.c': 'src/load/report_verdict_test.c writes their pages',
     'src/load/revision.c': 'tests/load/test_loop.py has a revision built',
     'src/load/worker.c': 'src/load/run_test.c runs whole loads, tests/load the program',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "load/page.h"
+
 enum {
     WIDTH = 480,
     HEIGHT = 260,
@@ -43,6 +45,15 @@ const char *chart_format_percentile(struct text *text, double fraction)
 const char *chart_format_seconds(struct text *text, double seconds)
 {
     snprintf(text->bytes, sizeof text->bytes, "%.4g s", seconds);
+    return text->bytes;
+}
+
+const char *chart_format_change(struct text *text, double share)
+{
+    /* Not -0. */
+    const double percent = fabs(share) < 1e-9 ? 0 : 100 * share;
+
+    snprintf(text->bytes, sizeof text->bytes, percent == 0 ? "%.3g %%" : "%+.3g %%", percent);
     return text->bytes;
 }
 
@@ -87,18 +98,29 @@ static double step_above(double value)
 
 static double linear_step(const struct chart_axis *axis)
 {
-    return fmax(step_above(axis->max / TICKS_WANTED), axis->step_min);
+    return fmax(step_above((axis->max - axis->min) / TICKS_WANTED), axis->step_min);
 }
 
-static void round_axis(struct chart_axis *axis)
+/* 0 is always on it. */
+static void round_linear(struct chart_axis *axis)
+{
+    axis->min = fmin(axis->min, 0);
+    axis->max = fmax(axis->max, 0);
+    if (axis->max <= axis->min) {
+        axis->max = 1;
+        return;
+    }
+    const double step = linear_step(axis);
+    axis->min = floor(axis->min / step + 1e-9) * step;
+    axis->max = ceil(axis->max / step - 1e-9) * step;
+}
+
+void chart_round(struct chart_axis *axis)
 {
     switch (axis->scale) {
-    case CHART_LINEAR: {
-        const double step = axis->max > 0 ? linear_step(axis) : 1;
-        axis->min = 0;
-        axis->max = axis->max > 0 ? ceil(axis->max / step - 1e-9) * step : 1;
+    case CHART_LINEAR:
+        round_linear(axis);
         break;
-    }
     case CHART_LOG:
         axis->min = step_below(axis->min);
         axis->max = step_above(axis->max);
@@ -129,14 +151,18 @@ void chart_fit(struct chart *chart)
             chart->y.max = fmax(chart->y.max, point->y);
         }
     }
+    if (chart->limit.name && can_show(&chart->y, chart->limit.y)) {
+        chart->y.min = fmin(chart->y.min, chart->limit.y);
+        chart->y.max = fmax(chart->y.max, chart->limit.y);
+    }
     if (chart->x.max < chart->x.min)
         chart->x.min = chart->x.max = chart->y.min = chart->y.max = 1;
     /* Time ends where the run did, and not at a round number. */
     if (chart->x.scale != CHART_LINEAR)
-        round_axis(&chart->x);
+        chart_round(&chart->x);
     else
         chart->x.min = 0;
-    round_axis(&chart->y);
+    chart_round(&chart->y);
 }
 
 double chart_place(const struct chart_axis *axis, double value)
@@ -150,10 +176,11 @@ static size_t linear_ticks(const struct chart_axis *axis, double *ret_ticks)
     const double step = linear_step(axis);
     size_t count = 0;
 
-    while (count < CHART_TICK_COUNT_MAX && (double)count * step <= axis->max * (1 + 1e-9)) {
-        ret_ticks[count] = (double)count * step;
-        count++;
-    }
+    /* Not -0. */
+    double index = ceil(axis->min / step - 1e-9) + 0.0;
+
+    while (count < CHART_TICK_COUNT_MAX && index * step <= axis->max + step * 1e-9)
+        ret_ticks[count++] = index++ * step;
     return count;
 }
 
@@ -198,31 +225,6 @@ size_t chart_ticks(const struct chart_axis *axis, double *ret_ticks)
     return linear_ticks(axis, ret_ticks);
 }
 
-void chart_write_text(FILE *to, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            fputs("&amp;", to);
-            break;
-        case '<':
-            fputs("&lt;", to);
-            break;
-        case '>':
-            fputs("&gt;", to);
-            break;
-        case '"':
-            fputs("&quot;", to);
-            break;
-        case '\'':
-            fputs("&#39;", to);
-            break;
-        default:
-            fputc(*text, to);
-        }
-    }
-}
-
 static double x_of(const struct chart *chart, double value)
 {
     return LEFT + PLOT_WIDTH * chart_place(&chart->x, value);
@@ -250,7 +252,7 @@ static const char *shorten(struct text *text)
     return text->bytes;
 }
 
-static const char *format_tick(const struct chart_axis *axis, double tick, struct text *text)
+const char *chart_tick_text(const struct chart_axis *axis, double tick, struct text *text)
 {
     axis->format(text, tick);
     return axis->scale == CHART_PERCENTILE ? text->bytes : shorten(text);
@@ -266,30 +268,62 @@ static void write_grid(FILE *to, const struct chart *chart)
         const double y = y_of(chart, ticks[i]);
         fprintf(to, "<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, y, WIDTH - RIGHT);
         fprintf(to, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
-                LEFT - 6, y + 4, format_tick(&chart->y, ticks[i], &text));
+                LEFT - 6, y + 4, chart_tick_text(&chart->y, ticks[i], &text));
     }
     count = chart_ticks(&chart->x, ticks);
     for (size_t i = 0; i < count; i++) {
         const double x = x_of(chart, ticks[i]);
         fprintf(to, "<path class=\"grid\" d=\"M%.1f %dV%d\"/>", x, TOP, HEIGHT - BOTTOM);
-        fprintf(to, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
-                x, HEIGHT - BOTTOM + 18, format_tick(&chart->x, ticks[i], &text));
+        /* The last one stays inside of the drawing. */
+        fprintf(to, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>\n", x,
+                HEIGHT - BOTTOM + 18, x > WIDTH - RIGHT - 1 ? "end" : "middle",
+                chart_tick_text(&chart->x, ticks[i], &text));
     }
 }
 
-static void write_mark(FILE *to, const struct chart *chart, size_t index,
-                       const struct chart_point *point)
+static void write_point_title(FILE *to, const struct chart *chart, size_t index,
+                              const struct chart_point *point)
 {
     struct text x;
     struct text y;
 
-    fprintf(to, "<circle class=\"mark line-%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"><title>", index,
-            x_of(chart, point->x), y_of(chart, point->y));
-    fprintf(to, "%s: %s at %s</title></circle>\n", chart->series[index].name,
+    fprintf(to, "<title>%s: %s at %s</title>", chart->series[index].name,
             chart->y.format(&y, point->y), chart->x.format(&x, point->x));
 }
 
-static void write_series(FILE *to, const struct chart *chart, size_t index)
+static void write_shape(FILE *to, const struct chart *chart, size_t index,
+                        const struct chart_point *point)
+{
+    const double x = x_of(chart, point->x);
+    const double y = y_of(chart, point->y);
+
+    switch (chart->series[index].shape) {
+    case CHART_CROSS:
+        fprintf(to, "<path class=\"cross line-%zu\" d=\"M%.1f %.1fl10 10m0 -10l-10 10\">", index,
+                x - 5, y - 5);
+        write_point_title(to, chart, index, point);
+        fputs("</path>\n", to);
+        return;
+    case CHART_LINE:
+    case CHART_DISC:
+    case CHART_RING:
+        break;
+    }
+    fprintf(to, "<circle class=\"%s line-%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\">",
+            chart->series[index].shape == CHART_LINE   ? "mark"
+            : chart->series[index].shape == CHART_RING ? "ring"
+                                                       : "disc",
+            index, x, y, chart->series[index].shape == CHART_LINE ? 6 : 5);
+    write_point_title(to, chart, index, point);
+    fputs("</circle>\n", to);
+}
+
+static bool is_shown(const struct chart *chart, const struct chart_point *point)
+{
+    return can_show(&chart->x, point->x) && can_show(&chart->y, point->y);
+}
+
+static void write_line(FILE *to, const struct chart *chart, size_t index)
 {
     const struct chart_series *const series = &chart->series[index];
     bool drawing = false;
@@ -298,35 +332,100 @@ static void write_series(FILE *to, const struct chart *chart, size_t index)
     for (size_t i = 0; i < series->count; i++) {
         const struct chart_point *const point = &series->points[i];
         /* What a log axis cannot show is a gap. */
-        const bool shown = can_show(&chart->x, point->x) && can_show(&chart->y, point->y);
+        const bool shown = is_shown(chart, point);
         if (shown)
             fprintf(to, "%c%.1f %.1f", drawing ? 'L' : 'M', x_of(chart, point->x),
                     y_of(chart, point->y));
         drawing = shown;
     }
     fputs("\"/>\n", to);
-    for (size_t i = 0; i < series->count && series->marked; i++) {
-        if (can_show(&chart->x, series->points[i].x) && can_show(&chart->y, series->points[i].y))
-            write_mark(to, chart, index, &series->points[i]);
+}
+
+static void write_series(FILE *to, const struct chart *chart, size_t index)
+{
+    const struct chart_series *const series = &chart->series[index];
+
+    if (series->shape == CHART_LINE)
+        write_line(to, chart, index);
+    for (size_t i = 0; i < series->count && (series->marked || series->shape != CHART_LINE); i++) {
+        if (is_shown(chart, &series->points[i]))
+            write_shape(to, chart, index, &series->points[i]);
     }
+}
+
+static void write_span(FILE *to, const struct chart *chart)
+{
+    const double from = x_of(chart, chart->span.from);
+    const double width = x_of(chart, chart->span.to) - from;
+
+    fprintf(to, "<rect class=\"span\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"><title>",
+            from, TOP, fmax(width, 2), PLOT_HEIGHT);
+    page_text(to, chart->span.name);
+    fputs("</title></rect>\n", to);
+}
+
+static void write_limit(FILE *to, const struct chart *chart)
+{
+    const double y = y_of(chart, chart->limit.y);
+
+    fprintf(to,
+            "<path class=\"limit\" d=\"M%d %.1fH%d\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\">",
+            LEFT, y, WIDTH - RIGHT, LEFT + 4, y < TOP + 20 ? y + 15 : y - 5);
+    page_text(to, chart->limit.name);
+    fputs("</text>\n", to);
+}
+
+/* The names of the series beside the title. */
+static void write_keys(FILE *to, const struct chart *chart)
+{
+    static const char *const signs[] = {
+        [CHART_DISC] = "&#9679;", [CHART_CROSS] = "&#215;", [CHART_RING] = "&#9675;"};
+
+    for (size_t i = 0; i < chart->series_count; i++) {
+        const struct chart_series *const series = &chart->series[i];
+        if (series->shape == CHART_LINE)
+            fprintf(to, " <span class=\"key line-%zu%s\">", i, series->dashed ? " dashed" : "");
+        else
+            fprintf(to, " <span class=\"sign\"><i class=\"line-%zu\">%s</i> ", i,
+                    signs[series->shape]);
+        page_text(to, series->name);
+        fputs("</span>", to);
+    }
+}
+
+void chart_begin_svg(FILE *to, const char *title, const char *description, int width, int height)
+{
+    fprintf(to, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", width, height);
+    page_text(to, title);
+    if (description) {
+        fputs(": ", to);
+        page_text(to, description);
+    }
+    fputs("\"><title>", to);
+    page_text(to, title);
+    fputs("</title>", to);
+    if (description) {
+        fputs("<desc>", to);
+        page_text(to, description);
+        fputs("</desc>", to);
+    }
+    fputc('\n', to);
 }
 
 void chart_write(FILE *to, const struct chart *chart)
 {
     assert(chart->series_count <= CHART_SERIES_COUNT_MAX);
     fputs("<figure><figcaption>", to);
-    chart_write_text(to, chart->title);
-    for (size_t i = 0; i < chart->series_count && chart->series_count > 1; i++) {
-        fprintf(to, " <span class=\"key line-%zu%s\">", i,
-                chart->series[i].dashed ? " dashed" : "");
-        chart_write_text(to, chart->series[i].name);
-        fputs("</span>", to);
-    }
-    fprintf(to, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
-            HEIGHT);
-    chart_write_text(to, chart->title);
-    fputs("\">\n", to);
+    page_text(to, chart->title);
+    if (chart->series_count > 1)
+        write_keys(to, chart);
+    fputs("</figcaption>\n", to);
+    chart_begin_svg(to, chart->title, chart->description, WIDTH, HEIGHT);
+    if (chart->span.name)
+        write_span(to, chart);
     write_grid(to, chart);
+    if (chart->limit.name)
+        write_limit(to, chart);
     for (size_t i = 0; i < chart->series_count; i++)
         write_series(to, chart, i);
     fputs("</svg></figure>\n", to);

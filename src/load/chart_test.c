@@ -101,6 +101,54 @@ static void one_value_and_none_have_axes_too(void **state)
     assert_true(none.x.max > none.x.min);
 }
 
+static void linear_axes_go_below_zero(void **state)
+{
+    (void)state;
+    const struct chart_point points[] = {{0, -0.31}, {1, 0.12}};
+    const struct chart chart = make_chart(CHART_LINEAR, CHART_LINEAR, points, 2);
+    check_close(chart.y.min, -0.4);
+    check_ticks(&chart.y, (const double[]){-0.4, -0.2, 0, 0.2}, 4);
+    struct text text;
+    assert_string_equal(chart_format_change(&text, -0.4), "-40 %");
+    assert_string_equal(chart_format_change(&text, 0.005), "+0.5 %");
+    assert_string_equal(chart_format_change(&text, -1e-12), "0 %");
+}
+
+static void points_have_shapes_a_limit_and_a_span(void **state)
+{
+    (void)state;
+    const struct chart_point points[] = {{1, 10}, {2, 20}};
+    struct chart chart = make_chart(CHART_LINEAR, CHART_LINEAR, points, 2);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *const to = open_memstream(&text, &size);
+    assert_non_null(to);
+    for (size_t i = 0; i < 3; i++) {
+        chart.series[i] = (struct chart_series){
+            .name = "s", .points = points, .count = 2, .shape = CHART_DISC + (enum chart_shape)i};
+    }
+    chart.series_count = 3;
+    chart.description = "what is \"seen\"";
+    chart.limit = (struct chart_limit){"no more", 35};
+    chart.span = (struct chart_span){"here", 1, 2};
+    chart_fit(&chart);
+    assert_true(chart.y.max >= 35);
+    chart_write(to, &chart);
+    fclose(to);
+    static const char *const words[] = {"<circle class=\"disc line-0\"",
+                                        "<path class=\"cross line-1\"",
+                                        "<circle class=\"ring line-2\"",
+                                        "<desc>what is &quot;seen&quot;</desc>",
+                                        ">no more</text>",
+                                        "<title>here</title></rect>"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (!strstr(text, words[i]))
+            fail_msg("expected '%s' in:\n%s", words[i], text);
+    }
+    assert_null(strstr(text, "class=\"line "));
+    free(text);
+}
+
 static void a_chart_is_whole_and_escaped(void **state)
 {
     (void)state;
@@ -129,6 +177,8 @@ int main(void)
         cmocka_unit_test(log_axes_have_round_ends),
         cmocka_unit_test(percentiles_are_evenly_apart),
         cmocka_unit_test(one_value_and_none_have_axes_too),
+        cmocka_unit_test(linear_axes_go_below_zero),
+        cmocka_unit_test(points_have_shapes_a_limit_and_a_span),
         cmocka_unit_test(a_chart_is_whole_and_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-
-static struct interrupts interrupts;
+#include "load/test_interrupts.h"
 
 static struct child start(const char *script, bool keep_output)
 {
@@ -150,19 +149,6 @@ static void first_lines(void **state)
     assert_string_equal(line, "one");
     assert_int_equal(child_first_line(argv, &interrupts, line, 2, NULL), 0);
     assert_string_equal(line, "o");
-}
-
-static int open_interrupts(void **state)
-{
-    (void)state;
-    return interrupts_open(&interrupts, NULL);
-}
-
-static int close_interrupts(void **state)
-{
-    (void)state;
-    interrupts_close(&interrupts);
-    return 0;
 }
 
 int main(void)

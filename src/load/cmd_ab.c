@@ -12,6 +12,8 @@
 
 #define SCHEMA "ackload-ab/1"
 
+enum { REASON_SIZE = 160 };
+
 static const char help[] =
     "usage: ackload ab --a SERVER --b SERVER [options] [options of ackload run]\n"
     "\n"
@@ -42,6 +44,7 @@ static const char help[] =
     "      --server-cpus LIST   pin the servers; --cpu pins the client\n"
     "result\n"
     "      --json FILE          every slice and the verdict; - is stdout\n"
+    "      --html FILE          the verdict as a page with charts\n"
     "  -q, --quiet              print nothing but errors\n"
     "\n"
     "The CPU time of a message depends on how many arrive together.  A closed loop with -d, or a\n"
@@ -93,38 +96,43 @@ static void print_metric(FILE *to, const struct duel_metric *metric, bool primar
     fputc('\n', to);
 }
 
-static void print_verdict(FILE *to, const struct duel_options *options, const struct duel *duel)
+/* Says in one sentence why the verdict is what it is. */
+static void write_reason(const struct duel_options *options, const struct duel *duel,
+                         char *ret_reason)
 {
     const struct duel_metric *const primary = duel_primary(duel, &options->plan);
     const double effect = percent(primary->inference.effect);
     const char *const name = figure_name(primary->figure);
-    const double threshold = 100 * options->plan.threshold;
 
     switch (duel_answer(duel, &options->plan)) {
     case ANSWER_FASTER:
     case ANSWER_SLOWER:
-        fprintf(to, "\n%s: %s of B is %.1f %% %s A's.\n", answer_name(primary->inference.answer),
-                name, fabs(effect), effect > 0 ? "above" : "below");
+        snprintf(ret_reason, REASON_SIZE, "%s of B is %.1f %% %s A's", name, fabs(effect),
+                 effect > 0 ? "above" : "below");
         return;
     case ANSWER_SAME:
-        fprintf(to, "\nSAME: %s differs by less than %.1f %%.\n", name, threshold);
+        snprintf(ret_reason, REASON_SIZE, "%s differs by less than %.1f %%", name,
+                 100 * options->plan.threshold);
         return;
     case ANSWER_INCONCLUSIVE:
         break;
     }
     if (primary->inference.answer == ANSWER_SAME)
-        fputs("\nINCONCLUSIVE: the client was the limit, so a difference would not show.\n", to);
+        snprintf(ret_reason, REASON_SIZE,
+                 "the client was the limit, so a difference would not show");
     else if (primary->inference.more < INFERENCE_MORE_MAX)
-        fprintf(to, "\nINCONCLUSIVE: about %zu more pairs might tell (--pairs %zu).\n",
-                primary->inference.more,
-                primary->inference.more + (size_t)options->plan.pair_count);
+        snprintf(ret_reason, REASON_SIZE, "about %zu more pairs might tell (--pairs %zu)",
+                 primary->inference.more,
+                 primary->inference.more + (size_t)options->plan.pair_count);
     else
-        fputs("\nINCONCLUSIVE: more pairs would hardly tell; choose another --threshold.\n", to);
+        snprintf(ret_reason, REASON_SIZE,
+                 "more pairs would hardly tell; choose another --threshold");
 }
 
 static void print_result(FILE *to, const struct duel_options *options, const struct duel *duel)
 {
     const struct duel_plan *const plan = &options->plan;
+    char reason[REASON_SIZE];
 
     for (int side = 0; side < DUEL_SIDE_COUNT; side++)
         fprintf(to, "  %c  %s%s%s\n", 'A' + side, name_sides(options, side),
@@ -145,7 +153,8 @@ static void print_result(FILE *to, const struct duel_options *options, const str
                 duel->retry_count);
     if (duel->void_count > 0)
         fprintf(to, "  %u pairs lacked a figure and were run again\n", duel->void_count);
-    print_verdict(to, options, duel);
+    write_reason(options, duel, reason);
+    fprintf(to, "\n%s: %s.\n", answer_name(duel_answer(duel, plan)), reason);
 }
 
 static json_t *pack_metric(const struct duel_metric *metric)
@@ -169,59 +178,49 @@ static json_t *pack_result(const struct duel_options *options, const struct duel
 {
     const struct duel_plan *const plan = &options->plan;
     json_t *const metrics = json_object();
+    char reason[REASON_SIZE];
 
+    write_reason(options, duel, reason);
     for (int i = 0; i < DUEL_METRIC_COUNT; i++)
         json_object_set_new(metrics, figure_name(duel->metrics[i].figure),
                             pack_metric(&duel->metrics[i]));
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:f, s:I, s:s, s:s?, s:o, s:i, s:i, "
-                     "s:i, s:i, s:f, s:o, s:O}",
-                     "schema", SCHEMA, "verdict", answer_name(duel_answer(duel, plan)), "primary",
-                     figure_name(plan->primary), "a", pack_side(options, duel, 0), "b",
-                     pack_side(options, duel, 1), "pair_count", (int)plan->pair_count,
-                     "slice_count", (int)plan->slice_count, "threshold", plan->threshold, "seed",
-                     (json_int_t)plan->seed, "stream_hash", duel->stream_hash, "server_cpus",
-                     options->server_cpus, "run_options", loop_pack_words(&options->args), "slices",
-                     (int)duel->slice_count, "invalid_slices", (int)duel->bound_count,
-                     "retried_slices", (int)duel->retry_count, "void_pairs", (int)duel->void_count,
-                     "seconds", duel->seconds, "metrics", metrics, "pairs", duel->pairs);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:f, s:I, s:s, s:s?, s:o, s:i, s:i, "
+        "s:i, s:i, s:f, s:o, s:O}",
+        "schema", SCHEMA, "verdict", answer_name(duel_answer(duel, plan)), "reason", reason,
+        "primary", figure_name(plan->primary), "a", pack_side(options, duel, 0), "b",
+        pack_side(options, duel, 1), "pair_count", (int)plan->pair_count, "slice_count",
+        (int)plan->slice_count, "threshold", plan->threshold, "seed", (json_int_t)plan->seed,
+        "stream_hash", duel->stream_hash, "server_cpus", options->server_cpus, "run_options",
+        loop_pack_words(&options->args), "slices", (int)duel->slice_count, "invalid_slices",
+        (int)duel->bound_count, "retried_slices", (int)duel->retry_count, "void_pairs",
+        (int)duel->void_count, "seconds", duel->seconds, "metrics", metrics, "pairs", duel->pairs);
 }
 
 static int keep(const struct duel_options *options, const struct duel *duel, struct loop *loop,
                 struct ackd_error *error)
 {
-    json_t *const result = pack_result(options, duel);
-    json_t *const environment = environment_describe(0, &loop->interrupts);
-    json_t *const run = json_pack("{s:O?, s:o?}", "result", result, "environment", environment);
-    uint32_t number;
-    int status = 0;
-
-    if (!result || !run)
-        status = error_raise(error, -ENOMEM, "no memory for the result");
-    if (status == 0)
-        status = history_add(&loop->history, run, "ab", NULL, &number, error);
-    if (status == 0 && options->json_path)
-        status = loop_write_json(options->json_path, result, error);
-    json_decref(run);
-    json_decref(result);
-    return status;
+    return loop_keep(loop,
+                     (struct loop_finding){
+                         .kind = "ab",
+                         .result = pack_result(options, duel),
+                         .environment = environment_describe(0, &loop->interrupts),
+                         .json_path = options->json_path,
+                         .html_path = options->html_path,
+                     },
+                     error);
 }
 
-static int exit_status(enum answer answer)
+static int parse(int argc, char **argv, void *options, struct ackd_error *error)
 {
-    switch (answer) {
-    case ANSWER_SAME:
-    case ANSWER_FASTER:
-        return EXIT_OK;
-    case ANSWER_SLOWER:
-        return EXIT_REGRESSION;
-    case ANSWER_INCONCLUSIVE:
-        break;
-    }
-    return EXIT_INCONCLUSIVE;
+    static const struct duel_defaults defaults = {.pair_count = 20, .time = "700ms"};
+
+    return duel_options_parse(argc, argv, &defaults, options, error);
 }
 
-static int compare_sides(struct duel_options *options, struct loop *loop, struct ackd_error *error)
+static int compare_sides(void *from, struct loop *loop, struct ackd_error *error)
 {
+    struct duel_options *const options = from;
     const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
     struct duel duel = {.pairs = NULL};
     int status = duel_options_sides(options, &loop->history, &loop->interrupts, error);
@@ -234,26 +233,15 @@ static int compare_sides(struct duel_options *options, struct loop *loop, struct
         print_result(json_on_stdout ? stderr : stdout, options, &duel);
     status = keep(options, &duel, loop, error);
     if (status == 0)
-        status = exit_status(duel_answer(&duel, &options->plan));
+        status = loop_exit_status(duel_answer(&duel, &options->plan));
     duel_deinit(&duel);
     return status;
 }
 
 int cmd_ab(int argc, char **argv)
 {
-    static const struct duel_defaults defaults = {.pair_count = 20, .time = "700ms"};
+    static const struct loop_command command = {.help = help, .parse = parse, .run = compare_sides};
     struct duel_options options;
-    struct ackd_error error;
-    struct loop loop;
 
-    int status = duel_options_parse(argc, argv, &defaults, &options, &error);
-    if (status == 0 && options.args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status < 0 || loop_open(&loop, &error) < 0)
-        return loop_fail(&error);
-    status = compare_sides(&options, &loop, &error);
-    loop_close(&loop);
-    return status < 0 ? loop_fail(&error) : status;
+    return loop_main(&command, argc, argv, &options);
 }

@@ -13,9 +13,12 @@
 #include "load/duel_options.h"
 #include "load/environment.h"
 #include "load/loop.h"
+#include "load/report_verdict.h"
 
 #define THRESHOLD_DEFAULT "3%"
 #define SIGNIFICANT_P     0.05
+
+enum { REASON_SIZE = 160 };
 
 static const char help[] =
     "usage: ackload compare A B [--threshold SHARE] [--force] [--json FILE]\n"
@@ -26,12 +29,22 @@ static const char help[] =
     "      --threshold SHARE    smaller changes do not matter (3%)\n"
     "      --force              show runs of different loads or machines too, without a verdict\n"
     "      --json FILE          the figures and the verdict; - is stdout\n"
+    "      --html FILE          the same as a page with charts\n"
     "\n"
     "The seconds of both runs are ranked (Mann-Whitney): acks per second of a closed loop, p99\n"
-    "of an open one.  Each side needs 5 of them.\n"
+    "of an open one.  Each side needs 5 of them.  SAME wants a 95 % interval inside of the\n"
+    "threshold; FASTER and SLOWER want p <= 0.05 and a change beyond it.\n"
     "\n"
     "Exit status: 0 FASTER or SAME; 10 SLOWER; 14 INCONCLUSIVE, or --force; 13 the runs cannot\n"
     "be compared; 64 wrong usage, or there is no such run.\n";
+
+struct compare_options {
+    struct args args;
+    const char *json_path;
+    const char *html_path;
+    double threshold;
+    bool force;
+};
 
 /* Both runs, A first. */
 struct pair {
@@ -41,9 +54,13 @@ struct pair {
 
 struct comparison {
     enum figure figure; /* that decides */
+    json_t *seconds;    /* its values of both sides; owned */
     double change;      /* of its median second */
+    double low;         /* NaN = there is no interval */
+    double high;
     double p;
     enum answer answer;
+    const char *difference; /* what makes the runs different experiments; NULL = nothing */
 };
 
 static int load_pair(const struct history *history, const struct args *args, struct pair *pair,
@@ -89,30 +106,60 @@ static const char *find_difference(const struct pair *pair)
                                   json_object_get(pair->runs[1], "environment"));
 }
 
-/* The seconds of a run; the caller frees them. */
-static double *read_seconds(const json_t *run, const char *key, size_t *ret_count)
+/* The seconds of a run, in their order. */
+struct seconds {
+    double *values;
+    size_t count;
+};
+
+/* The caller frees the values. */
+static struct seconds read_seconds(const json_t *run, const char *key)
 {
     const json_t *const intervals = json_object_get(json_object_get(run, "result"), "intervals");
     const size_t count = json_array_size(intervals);
-    double *const values = calloc(count + 1, sizeof *values);
+    struct seconds seconds = {.values = calloc(count + 1, sizeof *seconds.values)};
 
-    for (size_t i = 0; i < count && values; i++)
-        values[i] = json_number_value(json_object_get(json_array_get(intervals, i), key));
-    *ret_count = values ? count : 0;
+    for (; seconds.values && seconds.count < count; seconds.count++)
+        seconds.values[seconds.count] =
+            json_number_value(json_object_get(json_array_get(intervals, seconds.count), key));
+    return seconds;
+}
+
+static json_t *pack_values(const struct seconds *seconds)
+{
+    json_t *const values = json_array();
+
+    for (size_t i = 0; i < seconds->count; i++)
+        json_array_append_new(values, json_real(seconds->values[i]));
     return values;
 }
 
+/* As ab: SAME wants an interval that lies inside of the threshold. */
 static enum answer answer_of(const struct comparison *comparison, double threshold)
 {
     const bool more_is_faster = comparison->figure == FIGURE_ACKS;
 
-    if (isnan(comparison->p))
-        return ANSWER_INCONCLUSIVE;
-    if (fabs(comparison->change) <= threshold)
+    if (comparison->low > -threshold && comparison->high < threshold)
         return ANSWER_SAME;
-    if (comparison->p > SIGNIFICANT_P)
+    if (!(comparison->p <= SIGNIFICANT_P) || fabs(comparison->change) <= threshold)
         return ANSWER_INCONCLUSIVE;
     return (comparison->change > 0) == more_is_faster ? ANSWER_FASTER : ANSWER_SLOWER;
+}
+
+/* Holds the seconds of the sides against each other; both have some. */
+static void judge_seconds(struct comparison *comparison, struct seconds *a, struct seconds *b)
+{
+    double low;
+    double high;
+
+    comparison->p = inference_rank_p(a->values, a->count, b->values, b->count);
+    if (inference_rank_interval(a->values, a->count, b->values, b->count, &low, &high)) {
+        comparison->low = low - 1;
+        comparison->high = high - 1;
+    }
+    const double a_median = inference_median(a->values, a->count);
+    comparison->change = inference_median(b->values, b->count) / a_median - 1;
+    json_object_set_new(comparison->seconds, "a_median", json_real(a_median));
 }
 
 static struct comparison compare(const struct pair *pair, double threshold)
@@ -120,21 +167,42 @@ static struct comparison compare(const struct pair *pair, double threshold)
     const json_t *const plan = json_object_get(json_object_get(pair->runs[0], "result"), "plan");
     const char *const loop = json_string_value(json_object_get(plan, "loop"));
     const bool open = loop && strcmp(loop, "open") == 0;
-    struct comparison comparison = {.figure = open ? FIGURE_P99 : FIGURE_ACKS, .p = NAN};
-    double *seconds[2];
-    size_t counts[2];
+    struct comparison comparison = {
+        .figure = open ? FIGURE_P99 : FIGURE_ACKS,
+        .change = NAN,
+        .p = NAN,
+        .low = NAN,
+        .high = NAN,
+        .difference = find_difference(pair),
+    };
+    struct seconds a = read_seconds(pair->runs[0], open ? "p99_ns" : "acks_per_s");
+    struct seconds b = read_seconds(pair->runs[1], open ? "p99_ns" : "acks_per_s");
 
-    for (int i = 0; i < 2; i++)
-        seconds[i] = read_seconds(pair->runs[i], open ? "p99_ns" : "acks_per_s", &counts[i]);
-    if (counts[0] > 0 && counts[1] > 0) {
-        comparison.p = inference_rank_p(seconds[0], counts[0], seconds[1], counts[1]);
-        comparison.change =
-            inference_median(seconds[1], counts[1]) / inference_median(seconds[0], counts[0]) - 1;
-    }
-    free(seconds[0]);
-    free(seconds[1]);
+    comparison.seconds = json_pack("{s:o, s:o}", "a", pack_values(&a), "b", pack_values(&b));
+    if (a.count > 0 && b.count > 0)
+        judge_seconds(&comparison, &a, &b);
+    free(a.values);
+    free(b.values);
     comparison.answer = answer_of(&comparison, threshold);
     return comparison;
+}
+
+/* "NONE" for runs that are different experiments. */
+static const char *verdict(const struct comparison *comparison)
+{
+    return comparison->difference ? "NONE" : answer_name(comparison->answer);
+}
+
+/* Says in one sentence why the verdict is what it is. */
+static void write_reason(const struct comparison *comparison, char *ret_reason)
+{
+    if (comparison->difference)
+        snprintf(ret_reason, REASON_SIZE, "the runs differ in %s", comparison->difference);
+    else if (isnan(comparison->p))
+        snprintf(ret_reason, REASON_SIZE, "a side has fewer than %d seconds", INFERENCE_RANK_MIN);
+    else
+        snprintf(ret_reason, REASON_SIZE, "the median second's %s changed by %+.1f %%, p %.4f",
+                 figure_name(comparison->figure), 100 * comparison->change, comparison->p);
 }
 
 static void print_figure(FILE *to, const struct pair *pair, enum figure figure)
@@ -156,106 +224,147 @@ static void print_figure(FILE *to, const struct pair *pair, enum figure figure)
 }
 
 static void print_comparison(FILE *to, const struct args *args, const struct pair *pair,
-                             const struct comparison *comparison, const char *difference)
+                             const struct comparison *comparison)
 {
+    char reason[REASON_SIZE];
+
+    write_reason(comparison, reason);
     fprintf(to, "  %-10s %12s %12s          B/A\n", "figure", args->names[0], args->names[1]);
     for (enum figure figure = FIGURE_SERVER_NS; figure <= FIGURE_MAX; figure++)
         print_figure(to, pair, figure);
-    if (difference) {
-        fprintf(to, "\nno verdict: the runs differ in %s\n", difference);
-        return;
-    }
-    if (isnan(comparison->p))
-        fprintf(to, "\nINCONCLUSIVE: a side has fewer than %d seconds\n", INFERENCE_RANK_MIN);
+    if (comparison->difference)
+        fprintf(to, "\nno verdict: %s\n", reason);
     else
-        fprintf(to,
-                "\n%s (indicative, one run per side): the median second's %s changed by %+.1f "
-                "%%, p %.4f\n",
-                answer_name(comparison->answer), figure_name(comparison->figure),
-                100 * comparison->change, comparison->p);
+        fprintf(to, "\n%s%s: %s\n", verdict(comparison),
+                isnan(comparison->p) ? "" : " (indicative, one run per side)", reason);
 }
 
-static int write_result(const char *path, const struct comparison *comparison,
-                        const char *difference, struct ackd_error *error)
+/* The figures that both runs have. */
+static json_t *pack_figures(const struct pair *pair)
 {
-    json_t *const result = json_pack(
-        "{s:s, s:s, s:b, s:s, s:f, s:o, s:s?}", "schema", "ackload-compare/1", "verdict",
-        difference ? "NONE" : answer_name(comparison->answer), "indicative", true, "figure",
-        figure_name(comparison->figure), "change", comparison->change, "p",
-        isnan(comparison->p) ? json_null() : json_real(comparison->p), "difference", difference);
-    const int status = result ? loop_write_json(path, result, error)
-                              : error_raise(error, -ENOMEM, "no memory for the result");
+    json_t *const figures = json_object();
 
+    for (enum figure figure = FIGURE_SERVER_NS; figure <= FIGURE_MAX; figure++) {
+        const double a = pair->measurements[0].figures[figure];
+        const double b = pair->measurements[1].figures[figure];
+        if (isfinite(a) && isfinite(b))
+            json_object_set_new(figures, figure_name(figure),
+                                json_pack("{s:f, s:f, s:o}", "a", a, "b", b, "change",
+                                          a > 0 ? json_real(b / a - 1) : json_null()));
+    }
+    return figures;
+}
+
+static json_t *pack_side(const char *name, const json_t *run)
+{
+    const json_t *const server = json_object_get(json_object_get(run, "environment"), "server");
+    const json_t *const start = json_object_get(run, "start");
+    const json_t *const connect = json_object_get(run, "connect");
+
+    return json_pack(
+        "{s:s, s:O?, s:O?, s:O?}", "name", name, "number", json_object_get(run, "number"), "server",
+        json_is_string(start) ? start : connect, "hash", json_object_get(server, "hash"));
+}
+
+static json_t *number_or_null(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *pack_result(const struct compare_options *options, const struct pair *pair,
+                           const struct comparison *comparison)
+{
+    char reason[REASON_SIZE];
+
+    write_reason(comparison, reason);
+    return json_pack(
+        "{s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:f, s:s?, s:o, s:o, s:o, s:O, s:O?}",
+        "schema", "ackload-compare/1", "verdict", verdict(comparison), "reason", reason,
+        "indicative", true, "figure", figure_name(comparison->figure), "change",
+        number_or_null(comparison->change), "low", number_or_null(comparison->low), "high",
+        number_or_null(comparison->high), "p", number_or_null(comparison->p), "threshold",
+        options->threshold, "difference", comparison->difference, "a",
+        pack_side(options->args.names[0], pair->runs[0]), "b",
+        pack_side(options->args.names[1], pair->runs[1]), "figures", pack_figures(pair), "seconds",
+        comparison->seconds, "run_options", json_object_get(pair->runs[0], "run_options"));
+}
+
+static int write_result(const struct compare_options *options, const struct pair *pair,
+                        const struct comparison *comparison, struct ackd_error *error)
+{
+    json_t *const result = pack_result(options, pair, comparison);
+    int status = result ? 0 : error_raise(error, -ENOMEM, "no memory for the result");
+
+    if (status == 0 && options->json_path)
+        status = loop_write_json(options->json_path, result, error);
+    if (status == 0 && options->html_path)
+        status = report_verdict(options->html_path, result,
+                                json_object_get(pair->runs[1], "environment"), error);
     json_decref(result);
     return status;
 }
 
-static int exit_status(enum answer answer)
+static int compare_pair(const struct compare_options *options, const struct pair *pair,
+                        struct ackd_error *error)
 {
-    switch (answer) {
-    case ANSWER_SAME:
-    case ANSWER_FASTER:
-        return EXIT_OK;
-    case ANSWER_SLOWER:
-        return EXIT_REGRESSION;
-    case ANSWER_INCONCLUSIVE:
-        break;
+    const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
+    struct comparison comparison = compare(pair, options->threshold);
+    int status = 0;
+
+    if (comparison.difference && !options->force)
+        status = error_raise(error, -ESTALE,
+                             "the runs differ in %s, so they say nothing about the server; "
+                             "--force shows them side by side",
+                             comparison.difference);
+    if (status == 0) {
+        print_comparison(json_on_stdout ? stderr : stdout, &options->args, pair, &comparison);
+        status = write_result(options, pair, &comparison, error);
     }
-    return EXIT_INCONCLUSIVE;
-}
-
-static int compare_pair(const struct args *args, const struct pair *pair, double threshold,
-                        bool force, const char *json_path, struct ackd_error *error)
-{
-    const bool json_on_stdout = json_path && strcmp(json_path, "-") == 0;
-    const char *const difference = find_difference(pair);
-
-    if (difference && !force)
-        return error_raise(error, -ESTALE,
-                           "the runs differ in %s, so they say nothing about the server; --force "
-                           "shows them side by side",
-                           difference);
-    const struct comparison comparison = compare(pair, threshold);
-    print_comparison(json_on_stdout ? stderr : stdout, args, pair, &comparison, difference);
-    const int status = json_path ? write_result(json_path, &comparison, difference, error) : 0;
+    json_decref(comparison.seconds);
     if (status < 0)
         return status;
-    return difference ? EXIT_INCONCLUSIVE : exit_status(comparison.answer);
+    return comparison.difference ? EXIT_INCONCLUSIVE : loop_exit_status(comparison.answer);
+}
+
+static int parse(int argc, char **argv, void *to, struct ackd_error *error)
+{
+    struct compare_options *const options = to;
+    const char *threshold = THRESHOLD_DEFAULT;
+    const struct args_rule rules[] = {
+        {"json", &options->json_path, NULL},
+        {"html", &options->html_path, NULL},
+        {"threshold", &threshold, NULL},
+        {"force", NULL, &options->force},
+        {NULL, NULL, NULL},
+    };
+
+    *options = (struct compare_options){.json_path = NULL};
+    const int status = args_sort(argc, argv, rules, 2, false, &options->args, error);
+    if (status < 0 || options->args.help)
+        return status;
+    if (options->args.name_count < 2)
+        return error_raise(error, -EINVAL, "say which runs: ackload compare A B; try --help");
+    return duel_options_share("threshold", threshold, &options->threshold, error);
+}
+
+static int compare_runs(void *from, struct loop *loop, struct ackd_error *error)
+{
+    const struct compare_options *const options = from;
+    struct pair pair = {.runs = {NULL, NULL}};
+
+    int status = load_pair(&loop->history, &options->args, &pair, error);
+    if (status == 0)
+        status = compare_pair(options, &pair, error);
+    json_decref(pair.runs[0]);
+    json_decref(pair.runs[1]);
+    return status;
 }
 
 int cmd_compare(int argc, char **argv)
 {
-    const char *json_path = NULL;
-    const char *threshold_text = THRESHOLD_DEFAULT;
-    bool force = false;
-    const struct args_rule rules[] = {
-        {"json", &json_path, NULL},
-        {"threshold", &threshold_text, NULL},
-        {"force", NULL, &force},
-        {NULL, NULL, NULL},
-    };
-    struct pair pair = {.runs = {NULL, NULL}};
-    struct history history;
-    struct args args;
-    struct ackd_error error;
-    double threshold;
+    static const struct loop_command command = {
+        .help = help, .reads_only = true, .parse = parse, .run = compare_runs};
+    struct compare_options options;
 
-    int status = args_sort(argc, argv, rules, 2, false, &args, &error);
-    if (status == 0 && args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status == 0 && args.name_count < 2)
-        status = error_raise(&error, -EINVAL, "say which runs: ackload compare A B; try --help");
-    if (status == 0)
-        status = duel_options_share("threshold", threshold_text, &threshold, &error);
-    if (status == 0)
-        status = history_open(&history, false, &error);
-    if (status == 0)
-        status = load_pair(&history, &args, &pair, &error);
-    if (status == 0)
-        status = compare_pair(&args, &pair, threshold, force, json_path, &error);
-    json_decref(pair.runs[0]);
-    json_decref(pair.runs[1]);
-    return status < 0 ? loop_fail(&error) : status;
+    return loop_main(&command, argc, argv, &options);
 }

@@ -49,8 +49,9 @@ struct profile_options {
     bool quiet;
 };
 
-static int parse(int argc, char **argv, struct profile_options *options, struct ackd_error *error)
+static int parse(int argc, char **argv, void *to, struct ackd_error *error)
 {
+    struct profile_options *const options = to;
     const char *seconds = NULL;
     const struct args_rule rules[] = {
         {"pprof", &options->pprof, NULL},
@@ -207,9 +208,9 @@ static int profile_run(const struct profile_options *options, const json_t *base
     return status;
 }
 
-static int find_and_profile(const struct profile_options *options, struct loop *loop,
-                            struct ackd_error *error)
+static int find_and_profile(void *from, struct loop *loop, struct ackd_error *error)
 {
+    const struct profile_options *const options = from;
     json_t *base = NULL;
     uint32_t number;
 
@@ -228,18 +229,9 @@ static int find_and_profile(const struct profile_options *options, struct loop *
 
 int cmd_profile(int argc, char **argv)
 {
+    static const struct loop_command command = {
+        .help = help, .parse = parse, .run = find_and_profile};
     struct profile_options options;
-    struct ackd_error error;
-    struct loop loop;
 
-    int status = parse(argc, argv, &options, &error);
-    if (status == 0 && options.args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status < 0 || loop_open(&loop, &error) < 0)
-        return loop_fail(&error);
-    status = find_and_profile(&options, &loop, &error);
-    loop_close(&loop);
-    return status < 0 ? loop_fail(&error) : status;
+    return loop_main(&command, argc, argv, &options);
 }

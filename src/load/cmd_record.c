@@ -43,8 +43,9 @@ struct record_options {
     bool quiet;
 };
 
-static int parse(int argc, char **argv, struct record_options *options, struct ackd_error *error)
+static int parse(int argc, char **argv, void *to, struct ackd_error *error)
 {
+    struct record_options *const options = to;
     const struct args_rule rules[] = {
         {"start", &options->start, NULL},
         {"connect", &options->connect, NULL},
@@ -127,8 +128,9 @@ static int finish(const struct record_options *options, const struct target *tar
     return measurement->exit_status;
 }
 
-static int record(const struct record_options *options, struct loop *loop, struct ackd_error *error)
+static int record(void *from, struct loop *loop, struct ackd_error *error)
 {
+    const struct record_options *const options = from;
     const struct measure_plan measure_plan = {.args = &options->args};
     struct target_plan plan;
     struct target target = {.pid = 0};
@@ -150,18 +152,8 @@ static int record(const struct record_options *options, struct loop *loop, struc
 
 int cmd_record(int argc, char **argv)
 {
+    static const struct loop_command command = {.help = help, .parse = parse, .run = record};
     struct record_options options;
-    struct ackd_error error;
-    struct loop loop;
 
-    int status = parse(argc, argv, &options, &error);
-    if (status == 0 && options.args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status < 0 || loop_open(&loop, &error) < 0)
-        return loop_fail(&error);
-    status = record(&options, &loop, &error);
-    loop_close(&loop);
-    return status < 0 ? loop_fail(&error) : status;
+    return loop_main(&command, argc, argv, &options);
 }

@@ -22,6 +22,8 @@
 #define PRECISION_DEFAULT "2%"
 #define RATE_KEPT         0.999
 
+enum { REASON_SIZE = 320 };
+
 static const char help[] =
     "usage: ackload search --slo PROMISE [--start SERVER] [options] [options of ackload run]\n"
     "\n"
@@ -43,6 +45,7 @@ static const char help[] =
     "      --connect ADDR       without --start: where it runs (127.0.0.1:8888)\n"
     "      --server-cpus LIST   pin what --start starts\n"
     "      --json FILE          the whole curve; - is stdout\n"
+    "      --html FILE          the curve as a page with charts\n"
     "  -q, --quiet              print nothing but errors\n"
     "\n"
     "The rate is doubled until the promise breaks, then the interval is halved, then the answer\n"
@@ -61,6 +64,7 @@ struct search_options {
     const char *server_cpus;
     const char *settle;
     const char *json_path;
+    const char *html_path;
     const char *time; /* NULL = as the args say */
     double from;
     double max;
@@ -120,8 +124,9 @@ static int read_words(const struct words *words, struct search_options *options,
     return 0;
 }
 
-static int parse(int argc, char **argv, struct search_options *options, struct ackd_error *error)
+static int parse(int argc, char **argv, void *to, struct ackd_error *error)
 {
+    struct search_options *const options = to;
     struct words words = {FROM_DEFAULT, MAX_DEFAULT, PRECISION_DEFAULT};
     const struct args_rule rules[] = {
         {"slo", &options->slo_text, NULL},
@@ -133,6 +138,7 @@ static int parse(int argc, char **argv, struct search_options *options, struct a
         {"connect", &options->connect, NULL},
         {"server-cpus", &options->server_cpus, NULL},
         {"json", &options->json_path, NULL},
+        {"html", &options->html_path, NULL},
         {"quiet", NULL, &options->quiet},
         {NULL, NULL, NULL},
     };
@@ -205,62 +211,83 @@ static int take_step(struct search *search, struct ackd_error *error)
     return 0;
 }
 
+static const char *verdict(const struct climb *climb)
+{
+    return climb->good > 0 ? "found" : climb->bad_is_unknown ? "invalid" : "missed";
+}
+
+/* Says in one sentence what was found. */
+static void write_reason(const struct search *search, char *ret_reason)
+{
+    const struct climb *const climb = &search->climb;
+    const char *const slo = search->options->slo_text;
+    struct text good = {{0}};
+    struct text bad = {{0}};
+
+    text_count(&good, (uint64_t)climb->good);
+    text_count(&bad, (uint64_t)climb->bad);
+    if (climb->good <= 0 && climb->bad_is_unknown)
+        snprintf(ret_reason, REASON_SIZE, "at %s/s no run was valid", bad.bytes);
+    else if (climb->good <= 0)
+        snprintf(ret_reason, REASON_SIZE, "%.100s does not hold even at the lowest rate, %s/s", slo,
+                 bad.bytes);
+    else
+        snprintf(ret_reason, REASON_SIZE, "%s/s keeps %.100s, 3 times of 3; %s%s%s", good.bytes,
+                 slo, climb->bad > 0 ? bad.bytes : "nothing above was tried",
+                 climb->bad > 0 ? "/s does not" : "",
+                 climb->bad > 0 && climb->bad_is_unknown ? ", but there the run was not valid"
+                                                         : "");
+}
+
 static json_t *pack(const struct search *search)
 {
     const struct climb *const climb = &search->climb;
+    const struct search_options *const options = search->options;
+    char reason[REASON_SIZE];
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:f, s:o, s:O}", "schema", SCHEMA, "verdict",
-                     climb->good > 0         ? "found"
-                     : climb->bad_is_unknown ? "invalid"
-                                             : "missed",
-                     "slo", search->options->slo_text, "rate",
-                     climb->good > 0 ? json_real(climb->good) : json_null(), "first_failing",
-                     climb->bad > 0 ? json_real(climb->bad) : json_null(), "first_failing_because",
-                     climb->bad_is_unknown ? "not valid" : "missed", "from", climb->from,
-                     "run_options", loop_pack_words(&search->options->args), "curve",
-                     search->curve);
+    write_reason(search, reason);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:f, s:s?, s:s?, s:o, s:O}", "schema", SCHEMA,
+        "verdict", verdict(climb), "reason", reason, "slo", options->slo_text, "rate",
+        climb->good > 0 ? json_real(climb->good) : json_null(), "first_failing",
+        climb->bad > 0 ? json_real(climb->bad) : json_null(), "first_failing_because",
+        climb->bad_is_unknown ? "not valid" : "missed", "from", climb->from, "server",
+        options->start ? options->start : options->connect, "server_cpus", options->server_cpus,
+        "run_options", loop_pack_words(&options->args), "curve", search->curve);
 }
 
 static void print_answer(const struct search *search)
 {
     const struct climb *const climb = &search->climb;
-    struct text good = {{0}};
-    struct text bad = {{0}};
+    char reason[REASON_SIZE];
 
     if (!search->people)
         return;
-    text_count(&good, (uint64_t)climb->good);
-    text_count(&bad, (uint64_t)climb->bad);
-    if (climb->good <= 0 && climb->bad_is_unknown)
-        fprintf(search->people, "\nNO ANSWER: at %s/s no run was valid\n", bad.bytes);
-    else if (climb->good <= 0)
-        fprintf(search->people, "\nMISSED: %s does not hold even at the lowest rate, %s/s\n",
-                search->options->slo_text, bad.bytes);
-    else
-        fprintf(search->people, "\n%s/s keeps %s, 3 times of 3; %s%s%s\n", good.bytes,
-                search->options->slo_text, climb->bad > 0 ? bad.bytes : "nothing above was tried",
-                climb->bad > 0 ? "/s does not" : "",
-                climb->bad > 0 && climb->bad_is_unknown ? ", but there the run was not valid" : "");
+    write_reason(search, reason);
+    fprintf(search->people, "\n%s%s\n",
+            climb->good > 0         ? ""
+            : climb->bad_is_unknown ? "NO ANSWER: "
+                                    : "MISSED: ",
+            reason);
 }
 
 /* Returns the exit status. */
 static int finish(struct search *search, struct ackd_error *error)
 {
     const struct climb *const climb = &search->climb;
-    json_t *const result = pack(search);
-    json_t *const run =
-        json_pack("{s:O?, s:o}", "result", result, "environment",
-                  environment_describe(search->target.pid, &search->loop->interrupts));
-    uint32_t number;
-    int status = result && run ? 0 : error_raise(error, -ENOMEM, "no memory for the result");
+    struct interrupts *const interrupts = &search->loop->interrupts;
 
     print_answer(search);
-    if (status == 0)
-        status = history_add(&search->loop->history, run, "search", NULL, &number, error);
-    if (status == 0 && search->options->json_path)
-        status = loop_write_json(search->options->json_path, result, error);
-    json_decref(run);
-    json_decref(result);
+    const int status =
+        loop_keep(search->loop,
+                  (struct loop_finding){
+                      .kind = "search",
+                      .result = pack(search),
+                      .environment = environment_describe(search->target.pid, interrupts),
+                      .json_path = search->options->json_path,
+                      .html_path = search->options->html_path,
+                  },
+                  error);
     if (status < 0)
         return status;
     if (climb->good > 0)
@@ -268,9 +295,9 @@ static int finish(struct search *search, struct ackd_error *error)
     return climb->bad_is_unknown ? EXIT_INVALID : EXIT_SLO_MISSED;
 }
 
-static int search_rate(const struct search_options *options, struct loop *loop,
-                       struct ackd_error *error)
+static int search_rate(void *from, struct loop *loop, struct ackd_error *error)
 {
+    const struct search_options *const options = from;
     const bool json_on_stdout = options->json_path && strcmp(options->json_path, "-") == 0;
     struct search search = {
         .options = options,
@@ -302,18 +329,8 @@ static int search_rate(const struct search_options *options, struct loop *loop,
 
 int cmd_search(int argc, char **argv)
 {
+    static const struct loop_command command = {.help = help, .parse = parse, .run = search_rate};
     struct search_options options;
-    struct ackd_error error;
-    struct loop loop;
 
-    int status = parse(argc, argv, &options, &error);
-    if (status == 0 && options.args.help) {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (status < 0 || loop_open(&loop, &error) < 0)
-        return loop_fail(&error);
-    status = search_rate(&options, &loop, &error);
-    loop_close(&loop);
-    return status < 0 ? loop_fail(&error) : status;
+    return loop_main(&command, argc, argv, &options);
 }

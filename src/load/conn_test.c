@@ -377,6 +377,61 @@ static void a_stalled_socket_is_noted(void **state)
     assert_true(bench->lane.errors.entries[CAUSE_ACK_TIMEOUT].count > 0);
 }
 
+/* A window is written and acked; @spoil is done between the two.  Returns by how much the ledger's
+ * integral lies above the sum of the times, in nanoseconds. */
+static double flight_less_times(struct bench *bench, void (*spoil)(struct bench *bench))
+{
+    conn_pump(&bench->conn, &bench->lane);
+    assert_int_equal(serve_read(bench), WINDOW);
+    spoil(bench);
+    bench->lane.sending = false;
+    for (uint64_t i = 1; i <= WINDOW; i++)
+        serve_ack(bench, i);
+    conn_receive(&bench->conn, &bench->lane);
+    return bench->lane.flight_ns - (double)(counter_read(&bench->tally.warmup.service.sum_ns) +
+                                            counter_read(&bench->tally.measured.service.sum_ns));
+}
+
+static void spoil_nothing(struct bench *bench)
+{
+    (void)bench;
+}
+
+/* The messages are timed against a write of a second before. */
+static void spoil_times(struct bench *bench)
+{
+    bench->batches[0].time_ns -= NS_PER_S;
+}
+
+/* A message is counted that was never written. */
+static void spoil_ledger(struct bench *bench)
+{
+    bench->lane.ledger.sent++;
+    bench->lane.flight_time_ns -= NS_PER_S;
+}
+
+static void flight_and_times_agree(void **state)
+{
+    struct bench *const bench = *state;
+    const double off = flight_less_times(bench, spoil_nothing);
+    assert_true(off > -1000 && off < 1000);
+    assert_true(bench->lane.flight_ns > 0);
+}
+
+static void a_message_with_another_ones_time_shows_in_flight(void **state)
+{
+    const double off = flight_less_times(*state, spoil_times);
+    assert_true(off < -0.99 * WINDOW * (double)NS_PER_S);
+}
+
+static void a_message_that_is_counted_but_not_timed_shows_in_flight(void **state)
+{
+    struct bench *const bench = *state;
+    const double off = flight_less_times(bench, spoil_ledger);
+    assert_true(off > 0.99 * (double)NS_PER_S);
+    bench->lane.ledger.sent--;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +450,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(acks_after_the_drain_are_late, setup, teardown),
         cmocka_unit_test_setup_teardown(every_error_has_its_cause, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stalled_socket_is_noted, setup, teardown),
+        cmocka_unit_test_setup_teardown(flight_and_times_agree, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_message_with_another_ones_time_shows_in_flight, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_message_that_is_counted_but_not_timed_shows_in_flight,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,7 @@ int duel_options_parse(int argc, char **argv, const struct duel_defaults *defaul
         {"warmup", &words.warmup, NULL},
         {"server-cpus", &options->server_cpus, NULL},
         {"json", &options->json_path, NULL},
+        {"html", &options->html_path, NULL},
         {"quiet", NULL, &options->quiet},
         {NULL, NULL, NULL},
     };

@@ -21,6 +21,7 @@ struct duel_options {
     const char *texts[DUEL_SIDE_COUNT];
     const char *server_cpus;
     const char *json_path;
+    const char *html_path;
     uint32_t trial_count;
     bool quiet;
 };

@@ -17,8 +17,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-
-static struct interrupts interrupts;
+#include "load/test_interrupts.h"
 
 /* A server that answers one connection. */
 struct server {
@@ -144,19 +143,6 @@ static void other_urls_are_refused(void **state)
 
     assert_int_equal(get("https://x/", NS_PER_S, &body, &error), -EINVAL);
     assert_int_equal(get("http:///x", NS_PER_S, &body, &error), -EINVAL);
-}
-
-static int open_interrupts(void **state)
-{
-    (void)state;
-    return interrupts_open(&interrupts, NULL);
-}
-
-static int close_interrupts(void **state)
-{
-    (void)state;
-    interrupts_close(&interrupts);
-    return 0;
 }
 
 int main(void)

@@ -363,6 +363,29 @@ double inference_rank_p(const double *a, size_t a_count, const double *b, size_t
     return variance > 0 ? erfc(distance / sqrt(2 * variance)) : 1;
 }
 
+bool inference_rank_interval(const double *a, size_t a_count, const double *b, size_t b_count,
+                             double *ret_low, double *ret_high)
+{
+    const size_t count = a_count * b_count;
+
+    if (a_count < INFERENCE_RANK_MIN || b_count < INFERENCE_RANK_MIN || count > INFERENCE_RATIO_MAX)
+        return false;
+    double *const ratios = calloc(count, sizeof *ratios);
+    if (!ratios)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        ratios[i] = b[i / a_count] / a[i % a_count];
+    qsort(ratios, count, sizeof *ratios, compare_doubles);
+    /* Hodges and Lehmann: so many ratios from either end. */
+    const double spread = sqrt((double)count * (double)(a_count + b_count + 1) / 12);
+    const double rank = floor((double)count / 2 - NORMAL_975 * spread);
+    const size_t skipped = rank > 1 ? (size_t)rank - 1 : 0;
+    *ret_low = ratios[skipped];
+    *ret_high = ratios[count - 1 - skipped];
+    free(ratios);
+    return true;
+}
+
 void inference_holm(double *p, size_t count)
 {
     bool done[16] = {false};

@@ -34,6 +34,7 @@ enum {
     INFERENCE_RANK_MIN = 5, /* values on each side of a rank test */
     INFERENCE_RESAMPLES = 10000,
     INFERENCE_MORE_MAX = 10000,
+    INFERENCE_RATIO_MAX = 1 << 22,
 };
 
 /* Numbers that follow from a seed (splitmix64). */
@@ -94,6 +95,13 @@ double inference_sign_flip_p(const double *values, size_t count, uint64_t seed);
 /* Two-sided p of "both come from one distribution" (Mann-Whitney; normal approximation with ties).
  * Sorts nothing; NaN when a side has fewer than INFERENCE_RANK_MIN values. */
 double inference_rank_p(const double *a, size_t a_count, const double *b, size_t b_count);
+
+/* The interval, 95 times in 100, of how many times larger the values of @b are than those of @a
+ * (all above 0): that of all ratios which the rank test would not refuse.  Returns false when a
+ * side has fewer than INFERENCE_RANK_MIN values, or both together more than INFERENCE_RATIO_MAX
+ * couples. */
+bool inference_rank_interval(const double *a, size_t a_count, const double *b, size_t b_count,
+                             double *ret_low, double *ret_high);
 
 /* Replaces @count values of p by those of Holm's correction. */
 void inference_holm(double *p, size_t count);

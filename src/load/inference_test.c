@@ -290,6 +290,22 @@ static void one_pair_says_nothing(void **state)
     assert_string_equal(answer_name(inference.answer), "INCONCLUSIVE");
 }
 
+static void the_interval_of_ranks_holds_the_ratio(void **state)
+{
+    (void)state;
+    static const double a[] = {100, 101, 102, 103, 104};
+    static const double twice[] = {200, 202, 204, 206, 208};
+    double low;
+    double high;
+    /* The third from either end of 25 ratios, as tables have it: U <= 2 is p <= 0.05. */
+    assert_true(inference_rank_interval(a, 5, twice, 5, &low, &high));
+    assert_true(low > 1.93 && low < 2 && high > 2 && high < 2.07);
+    assert_true(fabs(low - 202 / 104.0) < 1e-9 || fabs(low - 200 / 103.0) < 1e-9);
+    assert_true(inference_rank_interval(a, 5, a, 5, &low, &high));
+    assert_true(low < 1 && high > 1);
+    assert_false(inference_rank_interval(a, 4, twice, 5, &low, &high));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +324,7 @@ int main(void)
         cmocka_unit_test(answers_follow_the_numbers),
         cmocka_unit_test(more_pairs_are_asked_for),
         cmocka_unit_test(one_pair_says_nothing),
+        cmocka_unit_test(the_interval_of_ranks_holds_the_ratio),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

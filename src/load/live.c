@@ -92,6 +92,21 @@ static void erase(struct live *live)
     live->shown_count = 0;
 }
 
+/* When the client is the limit, rates are at least and times at most what is seen. */
+static void print_rate_of(FILE *to, const struct interval *interval)
+{
+    char cell[2 * TEXT_SIZE];
+
+    snprintf(cell, sizeof cell, "%s%s", interval->client_bound ? ">= " : "",
+             AMOUNT(interval->rate));
+    fprintf(to, "%7s acks/s", cell);
+}
+
+static const char *at_most(const struct interval *interval)
+{
+    return interval->client_bound ? "<= " : "";
+}
+
 static void show_view(struct live *live, const struct interval *interval, double duration_s)
 {
     FILE *const to = live->to;
@@ -105,11 +120,14 @@ static void show_view(struct live *live, const struct interval *interval, double
         fputs("last acks\n", to);
     else
         fputs("done\n", to);
-    fprintf(to, "  rate      %7s acks/s  ", AMOUNT(interval->rate));
+    fputs("  rate      ", to);
+    print_rate_of(to, interval);
+    fputs("  ", to);
     print_sparks(live);
     fputs("\n  latency   ", to);
     if (interval->acked > 0)
-        fprintf(to, "p50 %-10s p99 %s", TIME(interval->p50_ns), TIME(interval->p99_ns));
+        fprintf(to, "p50 %s%-10s p99 %s%s", at_most(interval), TIME(interval->p50_ns),
+                at_most(interval), TIME(interval->p99_ns));
     fprintf(to, "\n  in flight %-14s errors %s", COUNT(interval->in_flight),
             COUNT(interval->error));
     live->shown_count = 4;
@@ -119,10 +137,12 @@ static void show_line(struct live *live, const struct interval *interval, double
 {
     FILE *const to = live->to;
 
-    fprintf(to, "%5.1fs %7s acks/s  in flight %-9s", interval->at_s, AMOUNT(interval->rate),
-            COUNT(interval->in_flight));
+    fprintf(to, "%5.1fs ", interval->at_s);
+    print_rate_of(to, interval);
+    fprintf(to, "  in flight %-9s", COUNT(interval->in_flight));
     if (interval->acked > 0)
-        fprintf(to, " p50 %-8s p99 %-8s", TIME(interval->p50_ns), TIME(interval->p99_ns));
+        fprintf(to, " p50 %s%-8s p99 %s%-8s", at_most(interval), TIME(interval->p50_ns),
+                at_most(interval), TIME(interval->p99_ns));
     if (interval->at_s >= duration_s && interval->in_flight > 0)
         fputs("  waiting for the last acks", to);
     if (interval->error > 0)

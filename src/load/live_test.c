@@ -132,6 +132,20 @@ static void elsewhere_it_is_a_line_per_interval(void **state)
     assert_null(strpbrk(screen->text, "\r\033"));
 }
 
+static void a_late_client_gives_bounds(void **state)
+{
+    struct screen *const screen = *state;
+    struct interval late = busy;
+    late.client_bound = true;
+    live_show(&screen->live, &late, 10 * NS_PER_S);
+    check_text(screen,
+               "  5.0s >= 1.84M acks/s  in flight 1,600     p50 <= 812 us   p99 <= 2.31 ms ");
+    screen->live.terminal = true;
+    live_show(&screen->live, &late, 10 * NS_PER_S);
+    check_text(screen, "rate      >= 1.84M acks/s");
+    check_text(screen, "p50 <= 812 us     p99 <= 2.31 ms");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_long_run_shows_its_latest_rates, setup, teardown),
         cmocka_unit_test_setup_teardown(a_narrow_terminal_has_one_line, setup, teardown),
         cmocka_unit_test_setup_teardown(elsewhere_it_is_a_line_per_interval, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_late_client_gives_bounds, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

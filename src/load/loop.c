@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "load/command.h"
+#include "load/report_verdict.h"
 
 int loop_fail(const struct ackd_error *error)
 {
@@ -26,6 +27,20 @@ int loop_fail(const struct ackd_error *error)
     }
 }
 
+int loop_exit_status(enum answer answer)
+{
+    switch (answer) {
+    case ANSWER_SAME:
+    case ANSWER_FASTER:
+        return EXIT_OK;
+    case ANSWER_SLOWER:
+        return EXIT_REGRESSION;
+    case ANSWER_INCONCLUSIVE:
+        break;
+    }
+    return EXIT_INCONCLUSIVE;
+}
+
 int loop_write_json(const char *path, const json_t *value, struct ackd_error *error)
 {
     const bool on_stdout = strcmp(path, "-") == 0;
@@ -39,6 +54,35 @@ int loop_write_json(const char *path, const json_t *value, struct ackd_error *er
         status = error_raise(error, -ENOSPC, "--json %s: cannot write", path);
     if (!on_stdout)
         fclose(to);
+    return status;
+}
+
+static int write_finding(const struct loop_finding *finding, struct ackd_error *error)
+{
+    int status = 0;
+
+    if (finding->json_path)
+        status = loop_write_json(finding->json_path, finding->result, error);
+    if (status == 0 && finding->html_path)
+        status = report_verdict(finding->html_path, finding->result, finding->environment, error);
+    return status;
+}
+
+int loop_keep(const struct loop *loop, struct loop_finding finding, struct ackd_error *error)
+{
+    json_t *const run =
+        json_pack("{s:O?, s:O?}", "result", finding.result, "environment", finding.environment);
+    uint32_t number;
+    int status =
+        finding.result && run ? 0 : error_raise(error, -ENOMEM, "no memory for the result");
+
+    if (status == 0)
+        status = history_add(&loop->history, run, finding.kind, NULL, &number, error);
+    if (status == 0)
+        status = write_finding(&finding, error);
+    json_decref(run);
+    json_decref(finding.result);
+    json_decref(finding.environment);
     return status;
 }
 
@@ -65,14 +109,31 @@ int loop_unpack_words(const json_t *words, struct args *ret_args, struct ackd_er
     return 0;
 }
 
-int loop_open(struct loop *loop, struct ackd_error *error)
+/* Opens what @command works with, runs it, and closes that again. */
+static int run_command(const struct loop_command *command, void *options, struct ackd_error *error)
 {
-    const int status = history_open(&loop->history, true, error);
+    struct loop loop;
 
-    return status < 0 ? status : interrupts_open(&loop->interrupts, error);
+    int status = history_open(&loop.history, !command->reads_only, error);
+    if (status < 0 || command->reads_only)
+        return status < 0 ? status : command->run(options, &loop, error);
+    status = interrupts_open(&loop.interrupts, error);
+    if (status < 0)
+        return status;
+    status = command->run(options, &loop, error);
+    interrupts_close(&loop.interrupts);
+    return status;
 }
 
-void loop_close(struct loop *loop)
+int loop_main(const struct loop_command *command, int argc, char **argv, void *options)
 {
-    interrupts_close(&loop->interrupts);
+    const struct args *const args = options;
+    struct ackd_error error;
+
+    int status = command->parse(argc, argv, options, &error);
+    if (status == 0 && args->help)
+        fputs(command->help, stdout);
+    else if (status == 0)
+        status = run_command(command, options, &error);
+    return status < 0 ? loop_fail(&error) : status;
 }

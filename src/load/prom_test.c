@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "load/test_text.h"
 
 static void check_request(const char *request, enum prom_answer wanted, bool wanted_body)
 {
@@ -77,12 +78,6 @@ static const char *ask(const struct prom *prom, const char *request)
     text[size] = '\0';
     close(fd);
     return text;
-}
-
-static void check_text(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("expected '%s' in:\n%s", words, text);
 }
 
 static void values_are_those_of_the_last_sample(void **state)

@@ -119,11 +119,17 @@ static void print_bad_ack(FILE *to, const struct bad_ack *bad)
     fputc('\n', to);
 }
 
+/* Then rates are at least, and times of the server at most, what was measured. */
+static bool is_client_bound(const struct outcome *outcome)
+{
+    return outcome->validity.verdict == VALIDITY_CLIENT_BOUND;
+}
+
 static void print_rate(FILE *to, const struct options *options, const struct outcome *outcome)
 {
-    const bool client_bound = outcome->validity.verdict == VALIDITY_CLIENT_BOUND;
+    const char *const least = is_client_bound(outcome) ? ">= " : "";
 
-    fprintf(to, "  rate        %s%s acks/s over %.2f s", client_bound ? ">= " : "",
+    fprintf(to, "  rate        %s%s acks/s over %.2f s", least,
             COUNT((uint64_t)(outcome->rate + 0.5)), outcome->duration_s);
     if (options->rate > 0)
         fprintf(to, "; %s messages were due, %.2f %% of them sent", COUNT(outcome->scheduled),
@@ -133,18 +139,29 @@ static void print_rate(FILE *to, const struct options *options, const struct out
     if (outcome->blocked > 0)
         fprintf(to, ", %s blocked", COUNT(outcome->blocked));
     if (outcome->duration_s > 0)
-        fprintf(to, "; out %s/s, in %s/s",
-                SIZE((double)outcome->traffic.sent_size / outcome->duration_s),
+        fprintf(to, "; out %s%s/s, in %s%s/s", least,
+                SIZE((double)outcome->traffic.sent_size / outcome->duration_s), least,
                 SIZE((double)outcome->traffic.received_size / outcome->duration_s));
     fputc('\n', to);
 }
 
-static void print_latency(FILE *to, const char *name, const struct latency_sum *latency)
+/* @bound comes before each time. */
+static void print_latency(FILE *to, const char *name, const char *bound,
+                          const struct latency_sum *latency)
 {
-    fprintf(to, "  %-11s %10s %10s %10s %10s %10s %10s\n", name,
-            TIME((uint64_t)latency_mean_ns(latency)), TIME(latency_percentile_ns(latency, 0.5)),
-            TIME(latency_percentile_ns(latency, 0.9)), TIME(latency_percentile_ns(latency, 0.99)),
-            TIME(latency_percentile_ns(latency, 0.999)), TIME(latency->max_ns));
+    const uint64_t times_ns[] = {
+        (uint64_t)latency_mean_ns(latency),    latency_percentile_ns(latency, 0.5),
+        latency_percentile_ns(latency, 0.9),   latency_percentile_ns(latency, 0.99),
+        latency_percentile_ns(latency, 0.999), latency->max_ns,
+    };
+    char cell[2 * TEXT_SIZE];
+
+    fprintf(to, "  %-11s", name);
+    for (size_t i = 0; i < sizeof times_ns / sizeof times_ns[0]; i++) {
+        snprintf(cell, sizeof cell, "%s%s", bound, TIME(times_ns[i]));
+        fprintf(to, " %10s", cell);
+    }
+    fputc('\n', to);
 }
 
 static void print_latencies(FILE *to, const struct options *options, const struct outcome *outcome)
@@ -155,12 +172,14 @@ static void print_latencies(FILE *to, const struct options *options, const struc
     }
     fprintf(to, "  %-11s %10s %10s %10s %10s %10s %10s\n", "", "mean", "p50", "p90", "p99", "p99.9",
             "max");
+    const char *const most = is_client_bound(outcome) ? "<= " : "";
     if (options->rate > 0) {
-        print_latency(to, "response", &outcome->latency);
-        print_latency(to, "service", &outcome->service);
-        print_latency(to, "lateness", &outcome->lateness);
+        print_latency(to, "response", most, &outcome->latency);
+        print_latency(to, "service", most, &outcome->service);
+        /* The client's own is no bound of anything. */
+        print_latency(to, "lateness", "", &outcome->lateness);
     } else {
-        print_latency(to, "latency", &outcome->latency);
+        print_latency(to, "latency", most, &outcome->latency);
     }
 }
 

@@ -3,27 +3,25 @@
  * report_html - the result as one page (report_html.h) */
 #include "load/report_html.h"
 
-#include <ackd/version.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "load/chart.h"
+#include "load/page.h"
 #include "load/report.h"
-#include "load/report_style.h"
 #include "load/text.h"
 
 enum {
     CURVE_POINT_COUNT = 240,
-    COMMAND_SIZE = 4096,
     LINE_SIZE = 256,
 };
 
 #define CURVE_DECADES_MAX 7.0
+#define MOST              "&#8804; "
 
 #define COUNT(value)  text_count(&(struct text){{0}}, (value))
 #define AMOUNT(value) text_amount(&(struct text){{0}}, (value))
@@ -60,6 +58,11 @@ static size_t list_clocks(const struct page *page, struct clock_times *ret_clock
     return 3;
 }
 
+static bool is_client_bound(const struct page *page)
+{
+    return page->outcome->validity.verdict == VALIDITY_CLIENT_BOUND;
+}
+
 static const char *verdict_class(enum verdict verdict)
 {
     return verdict == VERDICT_PASS ? "good" : verdict == VERDICT_FAIL ? "bad" : "warn";
@@ -75,7 +78,7 @@ static void write_header(const struct page *page)
 
     address_format(&options->address, address);
     fputs("<header><p>ackload run</p><h1>", page->to);
-    chart_write_text(page->to, address);
+    page_text(page->to, address);
     fputs(" &#183; ", page->to);
     if (options->rate > 0)
         fprintf(page->to, "%s messages/s over %s connections", AMOUNT(options->rate),
@@ -83,32 +86,34 @@ static void write_header(const struct page *page)
     else
         fprintf(page->to, "%s connections &#215; %s in flight", COUNT(options->connection_count),
                 COUNT(options->window));
-    fprintf(page->to, "</h1><div><span class=\"badge %s\">%s</span>", verdict_class(verdict),
-            report_headline(verdict));
+    fputs("</h1><div>", page->to);
+    page_badge(page->to, verdict_class(verdict), report_headline(verdict));
     if (stamp != VALIDITY_UNCHECKED)
-        fprintf(page->to, "<span class=\"badge %s\">%s</span>",
-                validity_is_good(stamp) ? "good" : "warn", validity_name(stamp));
+        page_badge(page->to, validity_is_good(stamp) ? "good" : "warn", validity_name(stamp));
     fprintf(page->to, "</div><p>%s%s.</p>", outcome_reason(outcome),
             outcome->interrupted ? " (ended early)" : "");
-    if (stamp == VALIDITY_CLIENT_BOUND)
+    if (is_client_bound(page))
         fputs("<p>The client was the limit: rates are at least, and times at most, what is shown."
               "</p>",
               page->to);
     fputs("</header>\n", page->to);
 }
 
+/* A figure, with @bound before it. */
 static void write_tile(FILE *to, const char *words, const char *bound, const char *value)
 {
-    fprintf(to, "<div class=\"tile\"><b>%s%s</b><span>%s</span></div>\n", bound, value, words);
+    char html[2 * TEXT_SIZE];
+
+    snprintf(html, sizeof html, "%s%s", bound, value);
+    page_tile(to, words, html);
 }
 
 static void write_tiles(const struct page *page)
 {
     const struct outcome *const outcome = page->outcome;
     const struct latency_sum *const times = &outcome->latency;
-    const bool bound = outcome->validity.verdict == VALIDITY_CLIENT_BOUND;
-    const char *const least = bound ? "&#8805; " : "";
-    const char *const most = bound ? "&#8804; " : "";
+    const char *const least = is_client_bound(page) ? "&#8805; " : "";
+    const char *const most = is_client_bound(page) ? MOST : "";
     FILE *const to = page->to;
 
     fputs("<div class=\"tiles\">", to);
@@ -150,7 +155,7 @@ static void write_curves(const struct page *page)
     static struct chart_point points[3][CURVE_POINT_COUNT];
     struct clock_times clocks[3];
     struct chart chart = {
-        .title = "Time by percentile",
+        .title = is_client_bound(page) ? "Time by percentile, at most" : "Time by percentile",
         .x = {.scale = CHART_PERCENTILE, .format = chart_format_percentile},
         .y = {.scale = CHART_LOG, .format = chart_format_time},
     };
@@ -187,6 +192,13 @@ static void write_history(const struct page *page, struct chart *chart,
     fputs("</section>\n", page->to);
 }
 
+static const char *times_title(const struct page *page)
+{
+    if (page->options->rate > 0)
+        return is_client_bound(page) ? "Response over time, at most" : "Response over time";
+    return is_client_bound(page) ? "Service over time, at most" : "Service over time";
+}
+
 /* @memory has room for four points of each interval. */
 static void write_charts(const struct page *page, struct chart_point *memory)
 {
@@ -195,14 +207,14 @@ static void write_charts(const struct page *page, struct chart_point *memory)
     struct chart_point *const values[] = {memory, memory + count, memory + 2 * count,
                                           memory + 3 * count};
     struct chart rates = {
-        .title = "Acks per second",
+        .title = is_client_bound(page) ? "Acks per second, at least" : "Acks per second",
         .x = {.scale = CHART_LINEAR, .format = chart_format_seconds},
         .y = {.scale = CHART_LINEAR, .format = chart_format_amount, .step_min = 1},
         .series = {{.name = "acks/s"}},
         .series_count = 1,
     };
     struct chart times = {
-        .title = page->options->rate > 0 ? "Response over time" : "Service over time",
+        .title = times_title(page),
         .x = {.scale = CHART_LINEAR, .format = chart_format_seconds},
         .y = {.scale = CHART_LOG, .format = chart_format_time},
         .series = {{.name = "p50"}, {.name = "p99"}},
@@ -241,26 +253,30 @@ static void write_times_table(const struct page *page)
     struct clock_times clocks[3];
     const size_t clock_count = list_clocks(page, clocks);
     FILE *const to = page->to;
+    /* The client's own lateness is no bound of anything. */
+    const char *const bounds[] = {is_client_bound(page) ? MOST : "",
+                                  is_client_bound(page) ? MOST : "", ""};
 
     fputs("<section><h2>Times</h2><table><tr><th></th>", to);
     for (size_t c = 0; c < clock_count; c++)
         fprintf(to, "<th class=\"n\">%s</th>", clocks[c].name);
     fputs("</tr>\n<tr><th>mean</th>", to);
     for (size_t c = 0; c < clock_count; c++)
-        fprintf(to, "<td class=\"n\">%s</td>", TIME((uint64_t)latency_mean_ns(clocks[c].times)));
+        fprintf(to, "<td class=\"n\">%s%s</td>", bounds[c],
+                TIME((uint64_t)latency_mean_ns(clocks[c].times)));
     for (size_t i = 0; i < FRACTION_COUNT; i++) {
         fprintf(to, "</tr>\n<tr><th>%s</th>",
                 chart_format_percentile(&(struct text){{0}}, fractions[i]));
         for (size_t c = 0; c < clock_count; c++) {
             /* Ten messages beyond it, or it says nothing. */
             const bool known = (double)clocks[c].times->count * (1 - fractions[i]) >= 10;
-            fprintf(to, "<td class=\"n\">%s</td>",
+            fprintf(to, "<td class=\"n\">%s%s</td>", known ? bounds[c] : "",
                     known ? TIME(latency_percentile_ns(clocks[c].times, fractions[i])) : "-");
         }
     }
     fputs("</tr>\n<tr><th>longest</th>", to);
     for (size_t c = 0; c < clock_count; c++)
-        fprintf(to, "<td class=\"n\">%s</td>", TIME(clocks[c].times->max_ns));
+        fprintf(to, "<td class=\"n\">%s%s</td>", bounds[c], TIME(clocks[c].times->max_ns));
     fputs("</tr></table>", to);
     if (clock_count > 1)
         fputs("<p class=\"note\">response: due to acked; service: written to acked; lateness: due "
@@ -357,13 +373,6 @@ static void write_validity(const struct page *page)
     fputs("</table></section>\n", to);
 }
 
-static void write_row(FILE *to, const char *name, const char *value)
-{
-    fprintf(to, "<tr><th>%s</th><td>", name);
-    chart_write_text(to, value);
-    fputs("</td></tr>\n", to);
-}
-
 static void write_counts(FILE *to, const char *name, const struct latency_sum *counts)
 {
     fprintf(to,
@@ -387,14 +396,14 @@ static void write_shape(const struct page *page)
     fputs("</table><table>", to);
     snprintf(line, sizeof line, "%s out, %s in", SIZE((double)outcome->traffic.sent_size),
              SIZE((double)outcome->traffic.received_size));
-    write_row(to, "bytes", line);
+    page_row(to, "bytes", line);
     snprintf(line, sizeof line, "%.2f s user, %.2f s system; busiest thread %.0f %%",
              outcome->cpu_user_s, outcome->cpu_system_s, 100 * outcome->busy);
-    write_row(to, "client's CPU", line);
+    page_row(to, "client's CPU", line);
     if (outcome->server.known) {
         snprintf(line, sizeof line, "%s; busiest thread %.0f %%", TIME(outcome->server.cpu_ns),
                  100 * outcome->server.busiest);
-        write_row(to, "server's CPU", line);
+        page_row(to, "server's CPU", line);
     }
     for (int i = 0; i < MIX_KIND_COUNT; i++) {
         const struct mix_tally *const tally = &outcome->mix[i];
@@ -403,7 +412,7 @@ static void write_shape(const struct page *page)
         snprintf(line, sizeof line, "%s opened, %s refused, %s closed by the server",
                  COUNT(tally->connect_count), COUNT(tally->refused_count),
                  COUNT(tally->closed_count));
-        write_row(to, mix_kind_name((enum mix_kind)i), line);
+        page_row(to, mix_kind_name((enum mix_kind)i), line);
     }
     fputs("</table></section>\n", to);
 }
@@ -429,33 +438,26 @@ static void read_cpu_model(char *ret_model, size_t model_size)
 static void write_environment(const struct page *page)
 {
     struct utsname name = {0};
-    struct tm parts;
     char model[LINE_SIZE];
     char line[2 * LINE_SIZE];
-    const time_t now = time(NULL);
     FILE *const to = page->to;
 
     uname(&name);
     read_cpu_model(model, sizeof model);
     fputs("<section class=\"wide\"><h2>How it was measured</h2><table>", to);
-    fputs("<tr><th>command</th><td><pre>", to);
-    chart_write_text(to, page->command);
-    fputs("</pre></td></tr>\n", to);
-    if (gmtime_r(&now, &parts) && strftime(line, sizeof line, "%Y-%m-%d %H:%M:%S UTC", &parts) > 0)
-        write_row(to, "ended", line);
+    page_command_rows(to, page->command);
     snprintf(line, sizeof line, "seed %llu, hash %016llx, frames of %.1f bytes",
              (unsigned long long)page->options->plan.seed, (unsigned long long)page->plan->hash,
              plan_mean_frame_size(page->plan));
-    write_row(to, "stream", line);
+    page_row(to, "stream", line);
     snprintf(line, sizeof line, "%u thread(s), %s measured after %s of warm-up",
              page->options->thread_count, TIME(page->options->duration_ns),
              TIME(page->options->warmup_ns));
-    write_row(to, "client", line);
+    page_row(to, "client", line);
     snprintf(line, sizeof line, "%s %s, %s", name.sysname, name.release, name.machine);
-    write_row(to, "system", line);
+    page_row(to, "system", line);
     if (model[0] != '\0')
-        write_row(to, "CPU", model);
-    write_row(to, "ackload", ackd_version());
+        page_row(to, "CPU", model);
     fputs("</table></section>\n", to);
 }
 
@@ -464,12 +466,7 @@ void report_html_write(FILE *to, const char *command, const struct options *opti
 {
     const struct page page = {to, command, options, plan, outcome};
 
-    fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-          "<title>ackload</title>\n<style>",
-          to);
-    fputs(report_style, to);
-    fputs("</style></head><body><main>\n", to);
+    page_begin(to, "ackload run");
     write_header(&page);
     write_tiles(&page);
     fputs("<div class=\"cards\">\n", to);
@@ -481,36 +478,23 @@ void report_html_write(FILE *to, const char *command, const struct options *opti
     write_validity(&page);
     write_shape(&page);
     write_environment(&page);
-    fputs("</div></main></body></html>\n", to);
+    fputs("</div>", to);
+    page_end(to);
 }
 
-/* This process's own command line, with spaces between the words. */
-static void read_command(char *ret_command, size_t command_size)
+static void write_page(FILE *to, const void *content)
 {
-    FILE *const from = fopen("/proc/self/cmdline", "re");
-    const size_t size = from ? fread(ret_command, 1, command_size - 1, from) : 0;
+    const struct page *const page = content;
 
-    for (size_t i = 0; i + 1 < size; i++) {
-        if (ret_command[i] == '\0')
-            ret_command[i] = ' ';
-    }
-    ret_command[size] = '\0';
-    if (from)
-        fclose(from);
+    report_html_write(to, page->command, page->options, page->plan, page->outcome);
 }
 
 int report_html(const char *path, const struct options *options, const struct plan *plan,
                 const struct outcome *outcome, struct ackd_error *error)
 {
-    char command[COMMAND_SIZE];
-    FILE *const to = fopen(path, "we");
+    char command[PAGE_COMMAND_SIZE];
+    const struct page page = {NULL, command, options, plan, outcome};
 
-    if (!to)
-        return error_raise(error, -errno, "--html %s: %s", path, strerror(errno));
-    read_command(command, sizeof command);
-    report_html_write(to, command, options, plan, outcome);
-    const bool failed = ferror(to) != 0;
-    if (fclose(to) != 0 || failed)
-        return error_raise(error, -EIO, "--html %s: cannot write", path);
-    return 0;
+    page_read_command(command);
+    return page_save(path, write_page, &page, error);
 }

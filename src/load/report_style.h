@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * report_style - the style sheet of the page that report_html.c writes
+ * report_style - the style sheet of the pages that page.c begins
  *
  * Every colour is a variable with a light and a dark value; lines differ in hue and in lightness,
  * so that they are told apart without seeing hues. */
@@ -36,7 +36,7 @@ static const char report_style[] =
     "color:var(--soft)}tr:last-child td,tr:last-child th{border-bottom:0}"
     ".n{text-align:right;white-space:nowrap}td.no{color:var(--bad);font-weight:650}"
     "td.yes{color:var(--good)}\n"
-    "figure{margin:0}figcaption{font-weight:650;margin-bottom:6px}"
+    "figure{margin:0}.wide figure{max-width:680px}figcaption{font-weight:650;margin-bottom:6px}"
     ".key{font-weight:400;margin-left:12px;white-space:nowrap}"
     ".key::before{content:'';display:inline-block;width:16px;margin-right:5px;"
     "vertical-align:middle;border-top:3px solid}.key.dashed::before{border-top-style:dashed}"
@@ -50,6 +50,19 @@ static const char report_style[] =
     ".key.line-3::before{border-color:var(--line-3)}circle.line-0{fill:var(--line-0)}"
     "circle.line-1{fill:var(--line-1)}circle.line-2{fill:var(--line-2)}"
     "circle.line-3{fill:var(--line-3)}\n"
+    "circle.ring{fill:none;stroke-width:2}.cross{fill:none;stroke-width:2.4}"
+    ".span{fill:var(--line-0);opacity:.13}.limit{stroke:var(--bad);stroke-width:1.6;"
+    "stroke-dasharray:7 4}.sign{font-weight:400;margin-left:12px;white-space:nowrap}"
+    ".sign i{font-style:normal}i.line-0{color:var(--line-0)}i.line-1{color:var(--line-1)}"
+    "i.line-2{color:var(--line-2)}\n"
+    ".same{fill:var(--soft);opacity:.16}.floor{stroke:var(--soft);stroke-width:1.4;"
+    "stroke-dasharray:3 4}.zero{stroke:var(--ink);stroke-width:1.4}"
+    ".dot{fill:var(--line-0);opacity:.55}.dot.beyond{fill:none;stroke:var(--line-0)}"
+    ".range{stroke-width:5;stroke-linecap:butt}.range.good,.hit.good{stroke:var(--good)}"
+    ".range.bad,.hit.bad{stroke:var(--bad)}.range.warn,.hit.warn{stroke:var(--warn)}"
+    ".hit{stroke-width:2;fill:var(--card)}.column.good{fill:var(--line-2)}"
+    ".column.warn{fill:var(--soft)}.column.bad{fill:var(--bad)}"
+    "i.of-good{color:var(--line-2)}i.of-warn{color:var(--soft)}i.of-bad{color:var(--bad)}\n"
     ".bar{display:flex;height:12px;border-radius:6px;overflow:hidden;background:var(--rule);"
     "margin-bottom:10px}.bar i{background:var(--line-2)}.bar i.b{background:var(--bad)}"
     "pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace}"

@@ -3,84 +3,34 @@
  * report_test - what a person reads: opening and table */
 #include "load/report.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "base/clock.h"
-
-struct bench {
-    struct options options;
-    struct plan plan;
-    struct outcome outcome;
-    FILE *to;
-    char *text;
-    size_t size;
-};
-
-static int setup(void **state)
-{
-    struct bench *const bench = calloc(1, sizeof *bench);
-    assert_non_null(bench);
-    bench->options = (struct options){
-        .connection_count = 100,
-        .thread_count = 1,
-        .window = 16,
-        .duration_ns = 10 * NS_PER_S,
-        .plan = {.seed = 7, .payload_size = 22},
-    };
-    assert_int_equal(address_parse("[::1]:8888", false, &bench->options.address, NULL), 0);
-    assert_int_equal(plan_init(&bench->plan, &bench->options.plan, NULL), 0);
-    bench->to = open_memstream(&bench->text, &bench->size);
-    assert_non_null(bench->to);
-    *state = bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct bench *const bench = *state;
-    fclose(bench->to);
-    free(bench->text);
-    plan_deinit(&bench->plan);
-    free(bench);
-    return 0;
-}
-
-static void check_text(struct bench *bench, const char *words)
-{
-    fflush(bench->to);
-    if (!strstr(bench->text, words))
-        fail_msg("expected '%s' in:\n%s", words, bench->text);
-}
+#include "load/test_run.h"
 
 static void the_opening_says_what_will_happen(void **state)
 {
-    struct bench *const bench = *state;
-    report_opening(bench->to, &bench->options, &bench->plan);
-    check_text(bench, "ackload: [::1]:8888 for 10.0 s: 100 connections x 16 in flight, frames of "
-                      "35.0 bytes, 1 thread\n");
-    bench->options.depth_max = true;
-    bench->options.window = 65536;
-    report_opening(bench->to, &bench->options, &bench->plan);
-    check_text(bench, "written until full (at most 65,536 in flight on each)");
-    bench->options.rate = 50000;
-    report_opening(bench->to, &bench->options, &bench->plan);
-    check_text(bench, "50.0k messages/s over 100 connections, evenly spaced, idle sleep");
-    bench->options.arrival = ARRIVAL_POISSON;
-    bench->options.warmup_ns = NS_PER_S;
-    bench->options.rate_plan = (struct rate_plan){{{1, 2, 1}, {2, 2, 0}}, 2};
-    report_opening(bench->to, &bench->options, &bench->plan);
-    check_text(bench, "after a warm-up of 1.00 s: 50.0k messages/s over 100 connections, at random "
-                      "(Poisson) along 2 segments");
+    struct test_run *const run = *state;
+    report_opening(run->to, &run->options, &run->plan);
+    test_run_check(run, "ackload: [::1]:8888 for 10.0 s: 100 connections x 16 in flight, frames of "
+                        "35.0 bytes, 1 thread\n");
+    run->options.depth_max = true;
+    run->options.window = 65536;
+    report_opening(run->to, &run->options, &run->plan);
+    test_run_check(run, "written until full (at most 65,536 in flight on each)");
+    run->options.rate = 50000;
+    report_opening(run->to, &run->options, &run->plan);
+    test_run_check(run, "50.0k messages/s over 100 connections, evenly spaced, idle sleep");
+    run->options.arrival = ARRIVAL_POISSON;
+    run->options.warmup_ns = NS_PER_S;
+    run->options.rate_plan = (struct rate_plan){{{1, 2, 1}, {2, 2, 0}}, 2};
+    report_opening(run->to, &run->options, &run->plan);
+    test_run_check(run,
+                   "after a warm-up of 1.00 s: 50.0k messages/s over 100 connections, at random "
+                   "(Poisson) along 2 segments");
 }
 
 static void the_table_closes_with_the_verdict(void **state)
 {
-    struct bench *const bench = *state;
-    struct outcome *const outcome = &bench->outcome;
+    struct test_run *const run = *state;
+    struct outcome *const outcome = &run->outcome;
     outcome->ledger = (struct ledger){.sent = 1000, .ok = 1000};
     outcome->traffic = (struct traffic){35000, 14000, 100, 50};
     outcome->duration_s = 2;
@@ -90,25 +40,22 @@ static void the_table_closes_with_the_verdict(void **state)
     outcome->frames_per_write.bucket[10] = 100;
     outcome->acks_per_read = (struct latency_sum){.count = 50, .sum_ns = 1000, .max_ns = 20};
     outcome->acks_per_read.bucket[20] = 50;
-    outcome->latency.count = 1000;
-    outcome->latency.sum_ns = 1000000;
-    outcome->latency.max_ns = 1000;
-    outcome->latency.bucket[latency_index(1000)] = 1000;
-    report_result(bench->to, &bench->options, &bench->plan, outcome);
-    check_text(bench,
-               "messages    1,000 sent = 1,000 ok + 0 failed + 0 lost + 0 late + 0 cut off\n");
-    check_text(bench, "rate        500 acks/s over 2.00 s; out 17.5 kB/s, in 7.00 kB/s\n");
-    check_text(bench, "batches     10.0 messages per write (p50 10, p99 10, most 10)\n");
-    check_text(bench, "\n              20.0 acks per read (p50 20, p99 20, most 20)\n");
-    check_text(bench, "the server may be faster than this");
-    check_text(bench, "stream      seed 7, hash ");
-    check_text(bench, "\nOK: every message was acked once, in order, with result 0.\n");
+    test_run_fill(&outcome->latency, 1000, 1000);
+    report_result(run->to, &run->options, &run->plan, outcome);
+    test_run_check(run,
+                   "messages    1,000 sent = 1,000 ok + 0 failed + 0 lost + 0 late + 0 cut off\n");
+    test_run_check(run, "rate        500 acks/s over 2.00 s; out 17.5 kB/s, in 7.00 kB/s\n");
+    test_run_check(run, "batches     10.0 messages per write (p50 10, p99 10, most 10)\n");
+    test_run_check(run, "\n              20.0 acks per read (p50 20, p99 20, most 20)\n");
+    test_run_check(run, "the server may be faster than this");
+    test_run_check(run, "stream      seed 7, hash ");
+    test_run_check(run, "\nOK: every message was acked once, in order, with result 0.\n");
 }
 
 static void what_went_wrong_is_shown(void **state)
 {
-    struct bench *const bench = *state;
-    struct outcome *const outcome = &bench->outcome;
+    struct test_run *const run = *state;
+    struct outcome *const outcome = &run->outcome;
     outcome->ledger = (struct ledger){.sent = 5, .lost = 2, .cut = 3, .malformed = 1};
     outcome->disconnect_count = 1;
     outcome->interrupted = true;
@@ -120,38 +67,42 @@ static void what_went_wrong_is_shown(void **state)
         .bytes = "\0\0\0\x0e\x81"
                  "00000005",
     };
-    report_result(bench->to, &bench->options, &bench->plan, outcome);
-    check_text(bench, "5 sent = 0 ok + 0 failed + 2 lost + 0 late + 3 cut off\n");
-    check_text(bench, "0 duplicate, 0 unknown, 0 out of order, 1 malformed\n");
-    check_text(bench, "1 connection ended before the run did\n");
-    check_text(bench, "malformed, after 1.50 ms on connection 42: 0000000e81303030303030303500, "
-                      "expected id 00000005 (a SUBMIT_ACK of the demo dialect)\n");
-    check_text(bench, "latency     nothing was acked\n");
-    check_text(bench, "\nFAILED: not every message was acked once, in order, with result 0 (ended "
-                      "early).\n");
+    report_result(run->to, &run->options, &run->plan, outcome);
+    test_run_check(run, "5 sent = 0 ok + 0 failed + 2 lost + 0 late + 3 cut off\n");
+    test_run_check(run, "0 duplicate, 0 unknown, 0 out of order, 1 malformed\n");
+    test_run_check(run, "1 connection ended before the run did\n");
+    test_run_check(run, "malformed, after 1.50 ms on connection 42: 0000000e81303030303030303500, "
+                        "expected id 00000005 (a SUBMIT_ACK of the demo dialect)\n");
+    test_run_check(run, "latency     nothing was acked\n");
+    test_run_check(run,
+                   "\nFAILED: not every message was acked once, in order, with result 0 (ended "
+                   "early).\n");
 }
 
 static void an_open_loop_shows_all_clocks(void **state)
 {
-    struct bench *const bench = *state;
-    bench->options.rate = 1000;
-    bench->outcome.ledger = (struct ledger){.sent = 990, .ok = 990};
-    bench->outcome.scheduled = 1000;
-    bench->outcome.latency.count = 1;
-    report_result(bench->to, &bench->options, &bench->plan, &bench->outcome);
-    check_text(bench, "1,000 messages were due, 99.00 % of them sent");
-    check_text(bench, "response");
-    check_text(bench, "lateness");
+    struct test_run *const run = *state;
+    run->options.rate = 1000;
+    run->outcome.ledger = (struct ledger){.sent = 990, .ok = 990};
+    run->outcome.scheduled = 1000;
+    run->outcome.latency.count = 1;
+    report_result(run->to, &run->options, &run->plan, &run->outcome);
+    test_run_check(run, "1,000 messages were due, 99.00 % of them sent");
+    test_run_check(run, "response");
+    test_run_check(run, "lateness");
 }
 
 static void a_client_that_was_the_limit_is_stamped(void **state)
 {
-    struct bench *const bench = *state;
-    struct outcome *const outcome = &bench->outcome;
-    bench->options.rate = 1000;
+    struct test_run *const run = *state;
+    struct outcome *const outcome = &run->outcome;
+    run->options.rate = 1000;
     outcome->ledger = (struct ledger){.sent = 10, .ok = 10};
     outcome->rate = 10;
     outcome->blocked = 3;
+    test_run_fill(&outcome->latency, 900000, 10);
+    test_run_fill(&outcome->service, 700000, 10);
+    test_run_fill(&outcome->lateness, 200000, 10);
     outcome->strict = true;
     outcome->server = (struct proc_usage){.known = true, .cpu_ns = 5000, .user_share = 0.25};
     outcome->server_acked = 10;
@@ -165,28 +116,36 @@ static void a_client_that_was_the_limit_is_stamped(void **state)
         .checks = {{"useful", false, 0.99, 0.7, VALIDITY_CLIENT_BOUND, "share"},
                    {"lateness", false, 5e6, 1e6, VALIDITY_CLIENT_BOUND, "p99"}},
     };
-    report_result(bench->to, &bench->options, &bench->plan, outcome);
-    check_text(bench, "rate        >= 10 acks/s");
-    check_text(bench, ", 3 blocked");
-    check_text(bench, "server      5.00 us of CPU, 500 ns per ack (user 25 %)");
-    check_text(bench, "beside      7 idle: 7 opened");
-    check_text(bench, "error       2 x the socket took no byte");
-    check_text(bench, " on connection 5\n");
-    check_text(bench, " on connection 6: 00ff\n");
-    check_text(bench, "validity    CLIENT-BOUND: rates are at least, and times at most, what is "
-                      "printed\n              useful: 0.99, limit 0.7 (share)\n"
-                      "              lateness: 5.00 ms, limit 1.00 ms (p99)\n");
-    check_text(bench, "INVALID: the client was not fit to measure this");
+    report_result(run->to, &run->options, &run->plan, outcome);
+    test_run_check(run, "rate        >= 10 acks/s");
+    test_run_check(run, "response     <= 900 us  <= 900 us  <= 900 us");
+    test_run_check(run, "service      <= 700 us");
+    test_run_check(run, "lateness        200 us");
+    test_run_check(run, ", 3 blocked");
+    test_run_check(run, "server      5.00 us of CPU, 500 ns per ack (user 25 %)");
+    test_run_check(run, "beside      7 idle: 7 opened");
+    test_run_check(run, "error       2 x the socket took no byte");
+    test_run_check(run, " on connection 5\n");
+    test_run_check(run, " on connection 6: 00ff\n");
+    test_run_check(run, "validity    CLIENT-BOUND: rates are at least, and times at most, what is "
+                        "printed\n              useful: 0.99, limit 0.7 (share)\n"
+                        "              lateness: 5.00 ms, limit 1.00 ms (p99)\n");
+    test_run_check(run, "INVALID: the client was not fit to measure this");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_opening_says_what_will_happen, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_table_closes_with_the_verdict, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_went_wrong_is_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_open_loop_shows_all_clocks, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_client_that_was_the_limit_is_stamped, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_opening_says_what_will_happen, test_run_setup,
+                                        test_run_teardown),
+        cmocka_unit_test_setup_teardown(the_table_closes_with_the_verdict, test_run_setup,
+                                        test_run_teardown),
+        cmocka_unit_test_setup_teardown(what_went_wrong_is_shown, test_run_setup,
+                                        test_run_teardown),
+        cmocka_unit_test_setup_teardown(an_open_loop_shows_all_clocks, test_run_setup,
+                                        test_run_teardown),
+        cmocka_unit_test_setup_teardown(a_client_that_was_the_limit_is_stamped, test_run_setup,
+                                        test_run_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

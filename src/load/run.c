@@ -224,6 +224,7 @@ static void take_sample(const struct run *run, uint64_t now_ns, struct sample *r
         ret_sample->in_flight += counter_read(&tally->in_flight);
         ret_sample->open += counter_read(&tally->open);
         merge_clocks(ret_sample, &tally->measured);
+        latency_merge(&ret_sample->pacing, &tally->pacing);
         if (run->common.warmup_ns > 0)
             merge_clocks(ret_sample, &tally->warmup);
     }
@@ -293,6 +294,9 @@ const struct interval *run_sample(struct run *run, uint64_t now_ns)
         .error = current->error,
         .p50_ns = latency_percentile_ns(latency, 0.5),
         .p99_ns = latency_percentile_ns(latency, 0.99),
+        .client_bound =
+            run->options->validity != VALIDITY_OFF &&
+            latency_percentile_ns(&current->pacing, 0.99) > run->options->lateness_budget_ns,
     };
     interval->rate = (double)interval->acked / duration_s;
     run->previous = *current;
@@ -453,6 +457,17 @@ static double seconds(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+/* The messages that a closed loop keeps in flight; 0 where that is not known: the socket may have
+ * been what held them back. */
+static double in_flight_asked(const struct run *run)
+{
+    const struct options *const options = run->options;
+
+    if (run->common.open_loop || options->depth_max || run->outcome.full_count > 0)
+        return 0;
+    return (double)options->connection_count * (double)options->window;
+}
+
 static struct validity judge(const struct run *run)
 {
     const struct outcome *const outcome = &run->outcome;
@@ -470,6 +485,7 @@ static struct validity judge(const struct run *run)
         .rate = outcome->rate,
         .ceiling = outcome->ceiling,
         .in_flight = outcome->in_flight,
+        .in_flight_asked = in_flight_asked(run),
         .in_flight_wanted = outcome->in_flight_wanted,
         .in_flight_edge = outcome->in_flight_edge,
         .connections_asked = run->options->connection_count,

@@ -25,6 +25,7 @@ struct sample {
     struct latency_sum response; /* warm-up included, as in the two below */
     struct latency_sum service;
     struct latency_sum lateness;
+    struct latency_sum pacing; /* lateness that is the client's own, of the measured time */
 };
 
 /* Which part of a run an interval ended in. */
@@ -47,6 +48,7 @@ struct interval {
     uint64_t error;  /* since the start */
     uint64_t p50_ns; /* of the response time in an open loop, of the service time in a closed one */
     uint64_t p99_ns;
+    bool client_bound; /* the client has been too late until now to be fit */
 };
 
 /* The times of the messages of one interval.  A closed loop has service only. */

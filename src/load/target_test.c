@@ -13,7 +13,8 @@
 
 #include <cmocka.h>
 
-static struct interrupts interrupts;
+#include "load/test_interrupts.h"
+
 static const struct history history = {"/nowhere"};
 
 /* A server in the shell's tongue: listens with what every system has. */
@@ -138,19 +139,6 @@ static void bad_texts_are_refused(void **state)
                          -EINVAL);
     assert_int_equal(target_plan_init(&plan, "x", "9999", &history, &interrupts, &error), -EINVAL);
     assert_non_null(strstr(error.text, "--server-cpus"));
-}
-
-static int open_interrupts(void **state)
-{
-    (void)state;
-    return interrupts_open(&interrupts, NULL);
-}
-
-static int close_interrupts(void **state)
-{
-    (void)state;
-    interrupts_close(&interrupts);
-    return 0;
 }
 
 int main(void)

@@ -5,15 +5,22 @@
  * Eight checks on a run's own figures (docs/LOADTEST.md explains each).  Those that do not apply
  * are left out.  A check may fail the stamp, or only be shown:
  *
- *                          open loop    closed loop
- *      rate                stamp        -             written / due, without what the server kept
- * back lateness            stamp        -             p99 of the lateness that is the client's own
- *      useful              stamp        shown         busiest thread's share of time that moved
- * bytes headroom            stamp        -             ceiling of `ackload selftest` / rate little
- * stamp        stamp         in flight = rate x time in flight connections         stamp stamp
- * asked = alive at the end noise               stamp        shown         steal, and switches that
- * the thread did not want limit               stamp        stamp         who was the limit: the
- * client?
+ *                  open     closed loop
+ *   rate           stamp    -        written / due, without what the server kept back
+ *   lateness       stamp    -        p99 of the lateness that is the client's own
+ *   useful         stamp    shown    busiest thread's share of time that moved bytes
+ *   headroom       stamp    -        ceiling of `ackload selftest` / rate
+ *   little         stamp    stamp    in flight = rate x time in flight
+ *   connections    stamp    stamp    asked = alive at the end
+ *   noise          stamp    shown    steal, and switches that the thread did not want
+ *   limit          stamp    stamp    who was the limit: the client?
+ *
+ * little holds the times against what does not come from them.  A closed loop has been told how
+ * many messages to keep in flight; a client that does not refill, or times that leave a part of the
+ * wait out, make rate x time fall short of that.  In both loops the ledger's count of unanswered
+ * messages is integrated over time, so a message that is timed against another's write, twice or
+ * not at all shows.  Both use one clock, so a clock that runs wrong does not show; and time that an
+ * ack lay unread counts as the server's in all of them.
  *
  * Pure code. */
 #ifndef LOAD_VALIDITY_H
@@ -69,7 +76,8 @@ struct validity_input {
     double useful;           /* of the busiest thread, 0 to 1 */
     double rate;             /* acks per second */
     double ceiling;          /* acks per second of the selftest; 0 = not known */
-    double in_flight;        /* mean */
+    double in_flight;        /* mean, by the ledger */
+    double in_flight_asked;  /* closed loop: connections x depth; 0 = not known, or not reachable */
     double in_flight_wanted; /* rate x mean time in flight */
     double in_flight_edge;   /* how far the two may differ by what crosses the edges */
     uint32_t connections_asked;

@@ -39,6 +39,7 @@ static struct validity_input good_closed(void)
         .useful = 0.99,
         .rate = 1e6,
         .in_flight = 1600,
+        .in_flight_asked = 1600,
         .in_flight_wanted = 1590,
         .connections_asked = 100,
         .connections_live = 100,
@@ -125,6 +126,21 @@ static void figures_that_contradict_are_seen(void **state)
     check_verdict(&input, VALIDITY_VALID, NULL);
 }
 
+/* The ledger and the times agree, as they must when both miss the same messages. */
+static void a_loop_that_is_not_kept_full_is_seen(void **state)
+{
+    (void)state;
+    struct validity_input input = good_closed();
+    input.in_flight = 1500;
+    input.in_flight_wanted = 1500;
+    check_verdict(&input, VALIDITY_INCONSISTENT, "little");
+    input.in_flight_asked = 0; /* the socket was full */
+    check_verdict(&input, VALIDITY_VALID, NULL);
+    input = good_closed();
+    input.in_flight_wanted = 1500;
+    check_verdict(&input, VALIDITY_INCONSISTENT, "little");
+}
+
 static void missing_connections_and_noise(void **state)
 {
     (void)state;
@@ -173,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_late_or_busy_client_is_the_limit),
         cmocka_unit_test(what_the_server_keeps_back_is_not_the_clients),
         cmocka_unit_test(figures_that_contradict_are_seen),
+        cmocka_unit_test(a_loop_that_is_not_kept_full_is_seen),
         cmocka_unit_test(missing_connections_and_noise),
         cmocka_unit_test(a_closed_loop_needs_an_idle_server_to_be_client_bound),
         cmocka_unit_test(every_verdict_has_a_name),

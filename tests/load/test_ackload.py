@@ -1,46 +1,21 @@
 # SPDX-License-Identifier: MIT
 """ackload from outside: what it reports of servers that do right and of servers that do wrong."""
 
-import base64
 import json
 import os
-import pathlib
 import re
 import signal
 import socket
-import struct
 import subprocess
 import time
 import urllib.request
-import zlib
 
 import pytest
 
 from faulty_server import CLOSE, DEMO_SUBMIT_ACK, FaultyServer, ack
+from program import ACKLOAD, FAILED, INVALID, NO_CONNECTION, OK, ROOT, USAGE, ackload, run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ACKLOAD = os.environ.get("ACKLOAD", str(ROOT / "build/src/load/ackload"))
-
-OK, FAILED, INVALID, USAGE, NO_CONNECTION = 0, 12, 13, 64, 69
 BAD_ACKS = ("duplicate", "unknown", "out_of_order", "malformed")
-
-
-def ackload(*arguments, **options):
-    return subprocess.run([ACKLOAD, *arguments], capture_output=True, text=True, timeout=30,
-                          **options)
-
-
-def run(server, *arguments, connections=2, seconds="300ms"):
-    """Runs ackload against the server; returns its exit status and its JSON."""
-    done = ackload("run", "--connect", server.address, "-c", str(connections), "--time", seconds,
-                   "--drain-timeout", "300ms", "--validity", "warn", "--quiet", "--json", "-",
-                   *arguments)
-    assert done.stderr == ""
-    result = json.loads(done.stdout)
-    ledger = result["ledger"]
-    answered = sum(ledger[column] for column in ("ok", "failed", "lost", "late", "cut"))
-    assert ledger["sent"] == answered
-    return done.returncode, result
 
 
 def check_bad_acks(result, **expected):
@@ -690,6 +665,11 @@ def test_a_client_that_cannot_keep_up_is_stamped():
                        "200ms", "--late-budget", "1ns")
     assert done.returncode == INVALID
     assert "CLIENT-BOUND" in done.stdout
+    # Every rate is at least, and every time of the server at most, what is printed.
+    assert re.search(r"^  rate +>= .*out >= .*in >= ", done.stdout, re.M)
+    assert len(re.findall(r"^  (?:response|service) (?: +<= [\d.]+ [mu]?s){6}$", done.stdout,
+                          re.M)) == 2
+    assert re.search(r"s +>= \S+ acks/s .* p50 <= .* p99 <= ", done.stdout)
     assert ">= " in done.stdout
     with FaultyServer() as server:
         done = ackload("run", "--connect", server.address, "-c", "2", "--rate", "2k", "--time",
@@ -719,84 +699,6 @@ def test_bad_neighbours_are_kept_apart():
     assert mix["slow-reader"]["sent_bytes"] > 0
     assert mix["idle"]["sent_bytes"] == 0
     assert mix["dribble"]["connected"] == 1
-
-
-# The HdrHistogram log
-
-
-def decode_histogram(text):
-    """Counts by bucket index, from the V2 encoding as HdrHistogram's documentation has it."""
-    outer = base64.b64decode(text)
-    cookie, size = struct.unpack(">II", outer[:8])
-    assert (cookie, size) == (0x1c849314, len(outer) - 8)
-    inner = zlib.decompress(outer[8:])
-    cookie, size, offset, digits, lowest, highest, ratio = struct.unpack(">IIIIQQd", inner[:40])
-    assert (cookie, size, offset) == (0x1c849313, len(inner) - 40, 0)
-    assert (digits, lowest, highest, ratio) == (2, 1, 2 ** 37 - 1, 1.0)
-    counts, index, at = {}, 0, 40
-    while at < len(inner):
-        number = shift = 0
-        while True:
-            byte = inner[at]
-            at += 1
-            number |= (byte if shift == 56 else byte & 0x7f) << shift
-            shift += 7
-            if shift > 56 or byte < 0x80:
-                break
-        value = number >> 1 ^ -(number & 1)
-        if value < 0:
-            index -= value
-        else:
-            counts[index] = value
-            index += 1
-    return counts
-
-
-def upper_of(index):
-    """The largest value of a bucket: 128 of them to each power of two."""
-    if index < 256:
-        return index
-    shift = index // 128 - 1
-    return (index % 128 + 129 << shift) - 1
-
-
-@pytest.mark.parametrize("arguments", [["--rate", "2k"], ["-d", "4"]])
-def test_a_hdr_histogram_log_holds_every_message(tmp_path, arguments):
-    path = tmp_path / "run.hlog"
-    with FaultyServer() as server:
-        status, result = run(server, "--hlog", str(path), "--warmup", "1s", *arguments,
-                             seconds="1200ms")
-    assert status == OK
-    lines = path.read_text().splitlines()
-    assert "#[Histogram log format version 1.3]" in lines
-    assert any(line.startswith("#[StartTime: ") for line in lines)
-    merged, warmup = {}, 0
-    for line in lines:
-        if line.startswith(("#", '"')):
-            continue
-        tag = re.match(r"Tag=(\w+),", line)
-        at_s, length_s, max_ms, payload = line.split(",")[-4:]
-        counts = decode_histogram(payload)
-        if counts:
-            assert float(max_ms) * 1e6 <= upper_of(max(counts)) + 500
-        assert 0 <= float(at_s) < 5 and 0 < float(length_s) < 3
-        name = tag.group(1) if tag else "response"
-        warmup += name == "warmup"
-        into = merged.setdefault(name, {})
-        for index, count in counts.items():
-            into[upper_of(index)] = into.get(upper_of(index), 0) + count
-    assert warmup >= 1
-    measured = result["latency"]["service"]["count"]
-    total = sum(merged["warmup"].values()) + sum(merged["response"].values())
-    assert total == result["ledger"]["ok"] >= measured
-    assert set(merged) == {"warmup", "response", "service"} | (
-        {"lateness"} if "--rate" in arguments else set())
-
-
-def test_a_log_that_cannot_be_written():
-    done = ackload("run", "--hlog", "/nonexistent/run.hlog")
-    assert done.returncode == INVALID
-    assert "--hlog /nonexistent/run.hlog" in done.stderr
 
 
 # The selftest

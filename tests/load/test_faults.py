@@ -7,20 +7,14 @@ last one. faulty_server.py has the servers that do wrong by themselves.
 
 import collections
 import json
-import os
-import pathlib
 import subprocess
 import time
 
 import pytest
 
+from program import ACKD, FAILED, OK, ackload
 from proxy import FATAL, Proxy, Spoiler, once, regular, sparse
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ACKLOAD = os.environ.get("ACKLOAD", str(ROOT / "build/src/load/ackload"))
-ACKD = os.environ.get("ACKD", str(ROOT / "build/src/ackd/ackd"))
-
-OK, FAILED = 0, 12
 PAYLOAD_SIZE = 19
 REQUEST_SIZE = 13 + PAYLOAD_SIZE
 
@@ -58,10 +52,9 @@ def start_ackd(tmp_path_factory):
 
 
 def run(proxy, *arguments, connections=4, seconds="1s"):
-    done = subprocess.run(
-        [ACKLOAD, "run", "--connect", proxy.address, "-c", str(connections), "--time", seconds,
-         "--size", str(PAYLOAD_SIZE), "--drain-timeout", "1s", "--quiet", "--json", "-",
-         *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = ackload("run", "--connect", proxy.address, "-c", str(connections), "--time", seconds,
+                   "--size", str(PAYLOAD_SIZE), "--drain-timeout", "1s", "--quiet", "--json", "-",
+                   *arguments)
     assert done.stderr == ""
     result = json.loads(done.stdout)
     ledger = result["ledger"]

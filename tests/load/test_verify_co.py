@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """ackload verify-co: stalls must be measured as long as they were, and it must see when not."""
 
-import os
 import pathlib
 import re
 import signal
@@ -11,17 +10,11 @@ import time
 import pytest
 
 from faulty_server import FaultyServer
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ACKLOAD = os.environ.get("ACKLOAD", str(ROOT / "build/src/load/ackload"))
-ACKD = os.environ.get("ACKD", str(ROOT / "build/src/ackd/ackd"))
-
-OK, FAILED, INVALID = 0, 12, 13
+from program import ACKD, ACKLOAD, FAILED, INVALID, OK, ackload
 
 
 def verify_co(*arguments, timeout=60):
-    return subprocess.run([ACKLOAD, "verify-co", *arguments], capture_output=True, text=True,
-                          timeout=timeout)
+    return ackload("verify-co", *arguments, timeout=timeout)
 
 
 @pytest.mark.parametrize("timetable", ["short", "mixed"])
