@@ -5,10 +5,12 @@
 #| Usage: ./dev bench peers [OPTION...]     ackd and what one could pick instead; an hour
 #|        ./dev bench peers --check         are their acks right? (no times; a minute)
 #|        ./dev bench core [OPTION...]      ackd and the ceiling only; ten minutes
+#|        ./dev bench counts [OPTION...]    instructions, system calls, scrapes; a minute
 #|
-#| Builds release and runs bench/peers.py, which explains its options with --help; --quick
-#| shows in minutes that all works. The table goes into docs/PERFORMANCE.md when everything is run
-#| in full. Not a test: what it prints depends on the machine, and it says how much.
+#| Builds release and runs bench/peers.py or bench/counts.py, which explain their options with
+#| --help; --quick shows in minutes that all works. They write their tables into
+#| docs/PERFORMANCE.md (peers: only when everything is run in full). Not tests: what they print
+#| depends on the machine, and they say how much.
 
 bench_what=${1:-}
 [ $# -eq 0 ] || shift
@@ -17,12 +19,19 @@ core)
     build_preset release
     exec python3 bench/peers.py --only ceiling "$@"
     ;;
+counts)
+    need_packages core bench
+    build_preset release
+    set_up_preset uncounted
+    run_quietly 'building build/uncounted' ninja -C build/uncounted src/ackd/ackd
+    exec python3 bench/counts.py "$@"
+    ;;
 peers)
     need_packages core bench
     build_preset release
     [ "${1:-}" = --check ] || exec python3 bench/peers.py "$@"
     run_pytest release peers
     ;;
-'') die_usage 'bench what? There are: peers, core' ;;
-*) die_usage "there is no benchmark '$bench_what'; there are: peers, core" ;;
+'') die_usage 'bench what? There are: peers, core, counts' ;;
+*) die_usage "there is no benchmark '$bench_what'; there are: peers, core, counts" ;;
 esac
