@@ -14,6 +14,8 @@ MARK = re.compile(r"(?P<begin>^<!-- generated: (?P<what>\w+)[^\n]*\n)(?P<body>.*
                   r"(?P<end>^<!-- end of generated: (?P=what)[^\n]*\n)", re.M | re.S)
 ORDER = ("null", "uring", "ceiling", *servers.RECIPES)  # externals come behind
 NOTHING = "-"
+COLOURS = ("#888888", "#d62728", "#000000", "#1f77b4", "#9467bd", "#2ca02c", "#ff7f0e", "#8c564b",
+           "#e377c2", "#17becf")
 
 
 class Table:
@@ -125,15 +127,11 @@ def make_cost_table(result, placement, in_full):
     return make_grid(result, placement, "Server CPU per ack, as a multiple of ackd's", say)
 
 
-def make_rate_table(result, placement):
-    def say(cell, side="b"):
-        metrics = cell["metrics"]
-        return f"{say_rate(metrics['acks'][side])}, {say_ns(metrics['server_ns'][side])} ns"
-    table = make_grid(result, placement, "Acks per second, and server CPU per ack", say)
-    nulls = [find(result, "null", shape, placement) for shape in table.head[1:]]
-    table.rows = [row for row in table.rows if not row[0].startswith("null")]
-    table.rows.insert(0, ["ackd"] + [say(null, "a") if null else NOTHING for null in nulls])
-    return table
+def make_pair_table(result, placement, title, metric, say):
+    """Both sides of each cell: minutes apart, the same server may be twice as fast."""
+    def say_both(cell):
+        return f"{say(cell['metrics'][metric]['b'])} : {say(cell['metrics'][metric]['a'])}"
+    return make_grid(result, placement, f"{title}, theirs : ackd's in the same minute", say_both)
 
 
 def make_target_table(result):
@@ -173,7 +171,10 @@ def make_idle_table(result):
 
 def make_tables(result, in_full):
     tables = [make_cost_table(result, placement, in_full) for placement in placements_of(result)]
-    tables += [make_rate_table(result, placement) for placement in placements_of(result)]
+    for placement in placements_of(result):
+        tables.append(make_pair_table(result, placement, "Server CPU ns per ack", "server_ns",
+                                      say_ns))
+        tables.append(make_pair_table(result, placement, "Acks per second", "acks", say_rate))
     tables.append(make_target_table(result))
     if result["idle"]:
         tables.append(make_idle_table(result))
@@ -184,7 +185,7 @@ def say_machine(result):
     run = result["run"]
     effort = result["cells"][0]["effort"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-    commits = ", ".join(sorted({cell["commit"] for cell in result["cells"]}))
+    commits = " and ".join(sorted({cell["commit"] for cell in result["cells"]}))
     return (f"{run['date']}; commit {commits}; {run['cpu']}; {run['kernel']}; {run['compiler']}"
             f"{'; ' + versions if versions else ''}. {effort['pairs']} pairs of fresh processes "
             f"for each cell, four runs of {effort['slice_s']} s in each pair; ratio "
@@ -231,7 +232,8 @@ def make_plot(result):
         "background 'white' font 'sans,13'",
         "set logscale y", "set grid y lt 1 lc '#dddddd'", "set key outside right",
         f"set xtics ({ticks})", f"set xrange [-0.5:{len(shapes) - 0.5}]",
-        "set ytics (0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 40)", "set bars small",
+        "set yrange [0.7:*]", "set ytics (0.8, 0.9, 1, 1.2, 1.5, 2, 3, 5, 10, 20, 40)",
+        "set bars small",
         "set ylabel 'CPU per ack / ackd'",
         f"set multiplot layout {len(placements_of(result))},1",
     ]
@@ -245,7 +247,7 @@ def make_plot(result):
             script += [f"{block} << EOD",
                        *(" ".join(f"{value:.4f}" for value in point) for point in points), "EOD"]
             series.append(f"{block} using 1:2:3:4 with yerrorbars pt 7 ps 0.6 lw 1.5 "
-                          f"title '{title.partition(' (')[0]}'")
+                          f"lc '{COLOURS[at % len(COLOURS)]}' title '{title.partition(' (')[0]}'")
         script += [f"set title '{PLACEMENTS[placement]}'", "plot 1 lc '#888888' notitle, "
                    + ", ".join(series)]
     return "\n".join(script) + "\n"

@@ -178,12 +178,12 @@ TITLES = {"go": "Go net, bufio, pool", "libevent": "libevent bufferevent", "libu
 
 
 def say_version(name):
-    """One line."""
+    """Its digits, as the toolchain or the library's header says them."""
     if not shutil.which(RECIPES[name].version[0]):
-        return "unknown"
+        return "of an unknown version"
     ran = subprocess.run(RECIPES[name].version, capture_output=True, text=True, check=False)
-    lines = (ran.stdout or ran.stderr).strip().splitlines() or ["unknown"]
-    return re.sub(r'^go version |["\s]+$', "", lines[0]).replace('" "', "").replace('"', "")
+    found = re.search(r"\d+(?:[._]\d+)*", (ran.stdout + ran.stderr).replace(" . ", "."))
+    return found[0].replace("_", ".") if found else "of an unknown version"
 
 
 def build_peer(name):
