@@ -14,7 +14,6 @@
 struct connection {
     uv_tcp_t tcp;
     uv_write_t write;
-    uv_shutdown_t shutdown;
     unsigned char *unsent; /* NULL = nothing waits */
     unsigned char *stash;  /* the beginning of a frame; NULL = none */
     size_t stash_size;
