@@ -14,6 +14,7 @@ MARK = re.compile(r"(?P<begin>^<!-- generated: (?P<what>\w+)[^\n]*\n)(?P<body>.*
                   r"(?P<end>^<!-- end of generated: (?P=what)[^\n]*\n)", re.M | re.S)
 ORDER = ("null", "uring", "ceiling", *servers.RECIPES)  # externals come behind
 NOTHING = "-"
+PAIRS_MIN, SLICE_MIN_S = 8, 0.7  # less is a quick pass
 COLOURS = ("#888888", "#d62728", "#000000", "#1f77b4", "#9467bd", "#2ca02c", "#ff7f0e", "#8c564b",
            "#e377c2", "#17becf")
 
@@ -181,12 +182,18 @@ def make_tables(result, in_full):
     return [table for table in tables if table.rows]
 
 
+def is_full(effort):
+    return effort["pairs"] >= PAIRS_MIN and effort["slice_s"] >= SLICE_MIN_S
+
+
 def say_machine(result):
     run = result["run"]
     effort = result["cells"][0]["effort"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-    commits = " and ".join(sorted({cell["commit"] for cell in result["cells"]}))
-    return (f"{run['date']}; commit {commits}; {run['cpu']}; {run['kernel']}; {run['compiler']}"
+    is_one = {cell["commit"] for cell in result["cells"]} == {run["commit"]}
+    commits = f"commit {run['commit']}" if is_one else f"several commits up to {run['commit']}"
+    quick = "" if is_full(effort) else "A quick pass, to be made in full: "
+    return (f"{quick}{run['date']}; {commits}; {run['cpu']}; {run['kernel']}; {run['compiler']}"
             f"{'; ' + versions if versions else ''}. {effort['pairs']} pairs of fresh processes "
             f"for each cell, four runs of {effort['slice_s']} s in each pair; ratio "
             "[95 % interval].")
