@@ -11,6 +11,7 @@ preset_options() {
     case $1 in
     test | clang) echo '-Dwerror=true' ;;
     asan | tsan | analyzer) echo "--native-file meson/$1.ini -Dwerror=true" ;;
+    uncounted) echo '--native-file meson/release.ini -Dc_args=-DUNCOUNTED' ;;
     release | fuzz | coverage) echo "--native-file meson/$1.ini" ;;
     *) die_usage "there is no preset '$1'; there are: release test clang asan tsan fuzz coverage" ;;
     esac

@@ -29,7 +29,7 @@ check_tidy() {
 }
 
 check_tools() {
-    python3 -m pytest -q -p no:cacheprovider tools
+    python3 -m pytest -q -p no:cacheprovider tools bench
 }
 
 check_headers() {

@@ -9,7 +9,8 @@
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, and the demo. Twelve minutes on two cores.
+#| /metrics, those servers of bench/peers that can be built here, and the demo. Twelve minutes on
+#| two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -55,6 +56,7 @@ stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
 stage 'promtool' python3 tools/promtool_check.py --build build/release
+stage 'peers' run_pytest release peers
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
     --port 0 --demo-port 0 --metrics-port 0
 end_stages
