@@ -38,6 +38,16 @@ struct ackd_server;
 
 enum { ACKD_LISTEN_COUNT_MAX = 16 };
 
+/* How a server talks to the kernel. */
+enum ackd_engine {
+    ACKD_ENGINE_AUTO, /* io_uring, or epoll where that will not do */
+    ACKD_ENGINE_EPOLL,
+    ACKD_ENGINE_URING,
+};
+
+/* Whether @engine will do on this machine: 0, or a negative errno and why it will not. */
+ACKD_API int ackd_engine_check(enum ackd_engine engine, struct ackd_error *error);
+
 /* How a server is to be.  Fill it by ackd_server_options_init(), then change what is to differ.
  * Sizes are bytes, times milliseconds; a time of 0 switches that limit off (linger: closes
  * without waiting). */
@@ -56,6 +66,9 @@ struct ackd_server_options {
     uint32_t write_timeout_ms;  /* no byte of the acks taken */
     uint32_t drain_timeout_ms;  /* after ackd_server_drain() */
     uint32_t linger_timeout_ms; /* from our FIN to the peer's */
+
+    enum ackd_engine engine;
+    uint32_t busy_poll_us; /* how long a worker looks for events before it sleeps; 0: not at all */
 
     struct ackd_handler handler; /* on_batch NULL: discard.  Freed by the server */
     struct ackd_log log;
@@ -116,9 +129,11 @@ ACKD_API size_t ackd_server_listen_count(const struct ackd_server *server);
 ACKD_API const char *ackd_server_listen_address(const struct ackd_server *server, size_t index);
 ACKD_API const char *ackd_server_listen_dialect(const struct ackd_server *server, size_t index);
 
-/* What was decided where the options left it open.  Any thread. */
+/* What was decided where the options left it open.  Any thread.  The engine is "epoll" or
+ * "uring". */
 ACKD_API uint32_t ackd_server_worker_count(const struct ackd_server *server);
 ACKD_API uint32_t ackd_server_conns_max(const struct ackd_server *server);
+ACKD_API const char *ackd_server_engine(const struct ackd_server *server);
 
 /* Sums over all workers; a moment old while they run. */
 struct ackd_server_stats {

@@ -113,6 +113,8 @@ static int open_server(struct program *program)
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --handler)");
     options->server.log = program->log;
+    if (ackd_engine_check(options->server.engine, &error) < 0)
+        return fail(EXIT_SYSTEM, error.text, " (option --engine)");
     status = ackd_server_new(&program->server, &options->server, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --listen)");
@@ -144,6 +146,18 @@ static void warn_of_descriptors(const struct program *program)
                              "fewer descriptors than connections are allowed", fields, 2);
 }
 
+static void say_started(const struct program *program)
+{
+    const struct ackd_log_field fields[] = {
+        {"version", ackd_version(), 0},
+        {"engine", ackd_server_engine(program->server), 0},
+        {"workers", NULL, ackd_server_worker_count(program->server)},
+    };
+
+    if (program->log.level >= ACKD_LOG_INFO)
+        program->log.on_line(program->log.self, ACKD_LOG_INFO, "started", fields, 3);
+}
+
 static int start_server(struct program *program)
 {
     struct ackd_error error;
@@ -160,6 +174,7 @@ static int start_server(struct program *program)
         }
     }
     warn_of_descriptors(program);
+    say_started(program);
     for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));
     if (program->admin)

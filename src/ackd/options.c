@@ -26,6 +26,7 @@ enum kind {
     KIND_SIZE,
     KIND_TIME,
     KIND_HANDLER,
+    KIND_ENGINE,
     KIND_LOG_LEVEL,
     KIND_LOG_FORMAT,
     KIND_CONFIG,
@@ -136,6 +137,19 @@ static int set_number(struct options *options, const struct option_info *info, c
     return -EINVAL;
 }
 
+static int set_engine(struct options *options, const char *value)
+{
+    if (strcmp(value, "auto") == 0)
+        options->server.engine = ACKD_ENGINE_AUTO;
+    else if (strcmp(value, "epoll") == 0)
+        options->server.engine = ACKD_ENGINE_EPOLL;
+    else if (strcmp(value, "uring") == 0)
+        options->server.engine = ACKD_ENGINE_URING;
+    else
+        return -EINVAL;
+    return 0;
+}
+
 static int set_log_level(struct options *options, const char *value)
 {
     static const char *const words[] = {"error", "warn", "info", "debug"};
@@ -198,6 +212,9 @@ static int set(struct options *options, const struct option_info *info, const ch
         break;
     case KIND_HANDLER:
         status = set_handler(options, value, legal, sizeof legal);
+        break;
+    case KIND_ENGINE:
+        status = set_engine(options, value);
         break;
     case KIND_LOG_LEVEL:
         status = set_log_level(options, value);

@@ -13,7 +13,10 @@
  *
  * Rules that every engine keeps and every owner may rely on:
  *   1. Bytes of `received` are valid during the call only, and there is one `received` per socket
- *      and turn, of at most ENGINE_RECV_SIZE bytes: that is the fairness between connections.
+ *      and turn, of at most ENGINE_RECV_SIZE bytes: that is the fairness between connections.  An
+ *      engine that receives ahead says what it has: a second one when another socket's came in
+ *      between, and even after engine_receive(false) what had been received by then; together they
+ *      are no more than its buffers hold, which is at most ENGINE_RECV_SIZE.
  *   2. engine_send() owns its buffer until `sent`; one send is in flight per socket.
  *   3. After engine_close() nothing is said of the socket but `closed`, exactly once, in the same
  *      turn or a later one.  Until then the memory of the socket stays the engine's.
@@ -27,6 +30,7 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "engine/busy_poll.h"
 #include "stats/counters.h"
 
 enum {
@@ -46,11 +50,20 @@ struct engine;
 /* A connected socket, embedded in what its owner keeps of the connection.  The fields are the
  * engine's; the owner zeroes them once and reads send_progress_ms. */
 struct engine_socket {
-    struct buffer *sending; /* in flight, or NULL */
-    struct engine_socket *next_closing;
+    struct buffer *sending;     /* in flight, or NULL */
+    struct engine_socket *next; /* in the engine's list of those that wait for the turn's end */
     int fd;
     uint32_t send_progress_ms; /* when the peer last took a byte of `sending` */
-    uint32_t events;           /* what the poller is asked for */
+    union {
+        uint32_t events; /* epoll: what the poller is asked for */
+        struct {
+            uint16_t generation;
+            uint8_t operations; /* in flight; and in the upper half, those that are cancelled */
+            uint8_t deep : 1;
+            uint8_t listed : 1;
+            uint8_t shallow_count : 6; /* small receives in a row, while it is deep */
+        } uring;
+    };
     bool receiving;
     bool finished;
     bool broken;
@@ -62,6 +75,8 @@ struct engine_listener {
     int fd;
     bool shared; /* by several engines: one is woken per connection */
     bool accepting;
+    bool armed;          /* io_uring: a poll is in flight, under this generation */
+    uint16_t generation; /* io_uring */
     void *owner;
 };
 
@@ -120,12 +135,18 @@ struct engine {
     void *owner;
     struct buffer_pool *pool;
     struct counters *counters;
-    uint64_t turn_ns; /* the time at which this turn's events were there */
+    uint64_t turn_ns;           /* the time at which this turn's events were there */
+    struct busy_poll busy_poll; /* off; its owner may initialise it otherwise */
 };
 
 /* An epoll engine (Linux >= 4.5).  @events, @owner, @pool and @counters outlive it.  Fails with
  * -EMFILE, -ENOMEM and their like. */
 int engine_epoll_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
+                     struct buffer_pool *pool, struct counters *counters, struct ackd_error *error);
+
+/* An io_uring engine (Linux >= 6.0, where nothing forbids it).  As engine_epoll_new(); fails with
+ * -ENOSYS, -EPERM or -EINVAL where there is no io_uring that will do. */
+int engine_uring_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
                      struct buffer_pool *pool, struct counters *counters, struct ackd_error *error);
 
 /* Frees an engine whose sockets are all closed; NULL is fine. */

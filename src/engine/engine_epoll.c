@@ -9,26 +9,19 @@
  * A descriptor that is closed keeps its number until the turn ends: an event that epoll_wait has
  * already returned can then never meet another connection of the same number.
  *
- * Sources: epoll(7), accept(2), send(2). */
+ * Sources: epoll(7). */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "engine/engine.h"
+#include "engine/socket_ops.h"
 
 enum {
     /* Events of one wait.  More ready sockets than that get their turn in the next. */
     EVENT_COUNT_MAX = 512,
-
-    /* A partly sent buffer this many times larger than its rest gives way to one that fits: a
-     * peer that reads nothing must not hold the room of a full receive buffer's acks. */
-    SHRINK_FACTOR = 4,
 };
 
 /* What an event's pointer points at, in its low bits. */
@@ -44,6 +37,7 @@ struct engine_epoll {
     int epoll_fd;
     int wake_fd;
     struct engine_socket *closing; /* to be closed when the turn ends */
+    int event_count;               /* of `events`; or -1, for an error */
     struct epoll_event events[EVENT_COUNT_MAX];
     uint8_t receive_buffer[ENGINE_RECV_SIZE];
 };
@@ -76,21 +70,11 @@ static void update_interest(struct engine_epoll *self, struct engine_socket *soc
     assert(status == 0);
 }
 
-static void say_broken(struct engine_epoll *self, struct engine_socket *socket, int code)
-{
-    if (socket->broken || socket->closing)
-        return;
-    socket->broken = true;
-    socket->receiving = false;
-    self->engine.events->broken(self->engine.owner, socket, code);
-}
-
 static void receive_ready(struct engine_epoll *self, struct engine_socket *socket)
 {
     struct engine *const engine = &self->engine;
-    const ssize_t size = recv(socket->fd, self->receive_buffer, sizeof self->receive_buffer, 0);
+    const ssize_t size = socket_ops_recv(engine, socket, self->receive_buffer);
 
-    counter_add(&engine->counters->syscalls_recv, 1);
     if (size > 0) {
         engine->events->received(engine->owner, socket,
                                  (struct bytes){self->receive_buffer, (size_t)size});
@@ -99,57 +83,18 @@ static void receive_ready(struct engine_epoll *self, struct engine_socket *socke
         socket->receiving = false;
         engine->events->finished(engine->owner, socket);
         update_interest(self, socket);
-    } else if (errno != EAGAIN && errno != EINTR) {
-        say_broken(self, socket, -errno);
+    } else if (size != -EAGAIN) {
+        socket_ops_broken(engine, socket, (int)size);
     }
-}
-
-/* Sends what the kernel takes of @buffer.  Negative errno when the connection is dead. */
-static int send_some(struct engine_epoll *self, struct engine_socket *socket, struct buffer *buffer)
-{
-    struct counters *const counters = self->engine.counters;
-    const size_t size = buffer_size(buffer);
-    const ssize_t sent =
-        send(socket->fd, buffer->data + buffer->begin, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-    counter_add(&counters->syscalls_send, 1);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
-        return -errno;
-    if (sent > 0) {
-        buffer->begin += (uint32_t)sent;
-        counter_add(&counters->bytes_sent, (uint64_t)sent);
-        socket->send_progress_ms = (uint32_t)(self->engine.turn_ns / NS_PER_MS);
-    }
-    if (sent < (ssize_t)size)
-        counter_add(&counters->write_blocked, 1);
-    return 0;
-}
-
-/* Moves the rest of @buffer to a smaller one, where that saves much. */
-static struct buffer *shrink(struct engine_epoll *self, struct buffer *buffer)
-{
-    const size_t size = buffer_size(buffer);
-
-    if (size * SHRINK_FACTOR > buffer->capacity)
-        return buffer;
-
-    struct buffer *const smaller = buffer_take(self->engine.pool, size);
-    if (!smaller)
-        return buffer;
-    memcpy(smaller->data, buffer->data + buffer->begin, size);
-    smaller->end = (uint32_t)size;
-    smaller->tag = buffer->tag;
-    buffer_put(self->engine.pool, buffer);
-    return smaller;
 }
 
 static void send_ready(struct engine_epoll *self, struct engine_socket *socket)
 {
     struct buffer *const buffer = socket->sending;
-    const int status = send_some(self, socket, buffer);
+    const int status = socket_ops_send(&self->engine, socket, buffer);
 
     if (status < 0) {
-        say_broken(self, socket, status);
+        socket_ops_broken(&self->engine, socket, status);
         return;
     }
     if (buffer_size(buffer) > 0)
@@ -172,33 +117,8 @@ static void socket_ready(struct engine_epoll *self, struct engine_socket *socket
         receive_ready(self, socket);
         return;
     }
-    if (events & (EPOLLERR | EPOLLHUP)) {
-        int code = 0;
-        socklen_t code_size = sizeof code;
-        getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &code, &code_size);
-        say_broken(self, socket, code != 0 ? -code : -ECONNRESET);
-    }
-}
-
-/* Accepts up to @count_max connections.  False when no more wait. */
-static bool accept_some(struct engine_epoll *self, struct engine_listener *listener, int count_max)
-{
-    struct engine *const engine = &self->engine;
-
-    for (int i = 0; i < count_max && listener->accepting; i++) {
-        const int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        counter_add(&engine->counters->syscalls_accept, 1);
-        if (fd >= 0) {
-            engine->events->accepted(engine->owner, listener, fd);
-            continue;
-        }
-        if (errno == EAGAIN)
-            return false;
-        if (errno != EINTR)
-            engine->events->accept_failed(engine->owner, listener, -errno);
-    }
-    return true;
+    if (events & (EPOLLERR | EPOLLHUP))
+        socket_ops_broken(&self->engine, socket, socket_ops_error(socket));
 }
 
 static void wake_ready(struct engine_epoll *self)
@@ -219,7 +139,7 @@ static void dispatch(struct engine_epoll *self, const struct epoll_event *event)
         socket_ready(self, pointer, event->events);
         break;
     case TAG_LISTENER:
-        accept_some(self, pointer, ENGINE_ACCEPT_COUNT_MAX);
+        socket_ops_accept(&self->engine, pointer, ENGINE_ACCEPT_COUNT_MAX);
         break;
     default:
         wake_ready(self);
@@ -230,14 +150,9 @@ static void close_sockets(struct engine_epoll *self)
 {
     while (self->closing) {
         struct engine_socket *const socket = self->closing;
-        struct buffer *const unsent = socket->sending;
 
-        self->closing = socket->next_closing;
-        socket->sending = NULL;
-        buffer_put(self->engine.pool, unsent);
-        close(socket->fd);
-        socket->fd = -1;
-        self->engine.events->closed(self->engine.owner, socket);
+        self->closing = socket->next;
+        socket_ops_close(&self->engine, socket);
     }
 }
 
@@ -251,31 +166,37 @@ static int wait_ms(const struct engine_epoll *self, int64_t timeout_ns)
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
+/* Asks for events, and waits for them for so long.  True if there are. */
+static bool ask(struct engine_epoll *self, int timeout_ms)
+{
+    self->event_count = epoll_wait(self->epoll_fd, self->events, EVENT_COUNT_MAX, timeout_ms);
+    counter_add(&self->engine.counters->syscalls_wait, 1);
+    return self->event_count != 0;
+}
+
+static bool look(void *context)
+{
+    return ask(context, 0);
+}
+
 static void epoll_turn(struct engine *engine, int64_t timeout_ns)
 {
     struct engine_epoll *const self = of(engine);
     struct counters *const counters = engine->counters;
     const uint64_t before_ns = clock_monotonic_ns();
-    const int count =
-        epoll_wait(self->epoll_fd, self->events, EVENT_COUNT_MAX, wait_ms(self, timeout_ns));
 
+    if (!busy_poll_spin(&engine->busy_poll, self->closing ? 0 : timeout_ns, look, self))
+        ask(self, wait_ms(self, timeout_ns));
     counter_add(&counters->busy_ns, before_ns - engine->turn_ns);
     engine->turn_ns = clock_monotonic_ns();
     counter_add(&counters->idle_ns, engine->turn_ns - before_ns);
-    counter_add(&counters->syscalls_wait, 1);
     counter_add(&counters->loops, 1);
 
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < self->event_count; i++)
         dispatch(self, &self->events[i]);
-    if (count > 0)
-        counter_add(&counters->events, (uint64_t)count);
+    if (self->event_count > 0)
+        counter_add(&counters->events, (uint64_t)self->event_count);
     close_sockets(self);
-}
-
-static uint64_t epoll_now_ns(struct engine *engine)
-{
-    (void)engine;
-    return clock_monotonic_ns();
 }
 
 static int epoll_listen_start(struct engine *engine, struct engine_listener *listener)
@@ -300,7 +221,7 @@ static void epoll_listen_stop(struct engine *engine, struct engine_listener *lis
 
 static void epoll_listen_drain(struct engine *engine, struct engine_listener *listener)
 {
-    accept_some(of(engine), listener, ENGINE_DRAIN_COUNT_MAX);
+    socket_ops_accept(engine, listener, ENGINE_DRAIN_COUNT_MAX);
     epoll_listen_stop(engine, listener);
 }
 
@@ -325,33 +246,16 @@ static enum engine_sent epoll_send(struct engine *engine, struct engine_socket *
 {
     struct engine_epoll *const self = of(engine);
 
-    if (send_some(self, socket, buffer) < 0) {
+    if (socket_ops_send(engine, socket, buffer) < 0) {
         socket->broken = true;
         return ENGINE_BROKEN;
     }
     if (buffer_size(buffer) == 0)
         return ENGINE_SENT;
-    socket->sending = shrink(self, buffer);
+    socket->sending = socket_ops_shrink(engine, buffer);
     socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
     update_interest(self, socket);
     return ENGINE_SENDING;
-}
-
-static void epoll_finish(struct engine *engine, struct engine_socket *socket)
-{
-    (void)engine;
-    assert(!socket->sending);
-    shutdown(socket->fd, SHUT_WR);
-}
-
-static size_t epoll_pending_size(struct engine *engine, struct engine_socket *socket)
-{
-    int size = 0;
-
-    (void)engine;
-    if (ioctl(socket->fd, FIONREAD, &size) < 0 || size < 0)
-        return 0;
-    return (size_t)size;
 }
 
 static void epoll_close(struct engine *engine, struct engine_socket *socket, enum engine_close how)
@@ -359,21 +263,16 @@ static void epoll_close(struct engine *engine, struct engine_socket *socket, enu
     struct engine_epoll *const self = of(engine);
 
     assert(!socket->closing);
-    if (how == ENGINE_CLOSE_RESET) {
-        const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    }
+    if (how == ENGINE_CLOSE_RESET)
+        socket_ops_reset_on_close(socket);
     socket->closing = true;
-    socket->next_closing = self->closing;
+    socket->next = self->closing;
     self->closing = socket;
 }
 
 static void epoll_wake(struct engine *engine)
 {
-    const uint64_t one = 1;
-    const ssize_t size = write(of(engine)->wake_fd, &one, sizeof one);
-
-    (void)size; /* full: it will wake all the same */
+    socket_ops_wake(of(engine)->wake_fd);
 }
 
 static void epoll_free(struct engine *engine)
@@ -390,15 +289,15 @@ static void epoll_free(struct engine *engine)
 
 static const struct engine_ops epoll_ops = {
     .free = epoll_free,
-    .now_ns = epoll_now_ns,
+    .now_ns = socket_ops_now_ns,
     .listen_start = epoll_listen_start,
     .listen_stop = epoll_listen_stop,
     .listen_drain = epoll_listen_drain,
     .add = epoll_add,
     .receive = epoll_receive,
     .send = epoll_send,
-    .finish = epoll_finish,
-    .pending_size = epoll_pending_size,
+    .finish = socket_ops_finish,
+    .pending_size = socket_ops_pending_size,
     .close = epoll_close,
     .turn = epoll_turn,
     .wake = epoll_wake,

@@ -151,8 +151,8 @@ static void expose_server(struct exposition *to, const struct ackd_server *serve
                       "How long the answer before this one took to write.");
     exposition_number(to, "", (double)atomic_load(&server->scrape_ns) / 1e9);
 
-    snprintf(label, sizeof label, "version=\"%s\",compiler=\"%s\",engine=\"epoll\"", ackd_version(),
-             COMPILER);
+    snprintf(label, sizeof label, "version=\"%s\",compiler=\"%s\",engine=\"%s\"", ackd_version(),
+             COMPILER, server->engine_name);
     exposition_family(to, "build", EXPOSITION_INFO, "What was built; the value is always 1.");
     exposition_count(to, label, 1);
 }

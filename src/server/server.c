@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "engine/engine_select.h"
 #include "engine/listener.h"
 #include "handler/handlers.h"
 #include "server/options.h"
@@ -102,12 +103,44 @@ static struct worker_config config_of(const struct ackd_server_options *options)
         .drain_timeout_ms = options->drain_timeout_ms,
         .linger_timeout_ms = options->linger_timeout_ms,
         .window_count = options->window_count,
+        .busy_poll_us = options->busy_poll_us,
         .handler = handler_of(options),
         .log = options->log,
     };
 }
 
-static int make_workers(struct ackd_server *server, uint32_t count, struct ackd_error *error)
+/* Says which engine it could not be. */
+static void log_fall_back(const struct ackd_log *log, const struct engine_choice *choice)
+{
+    const struct ackd_log_field field = {"reason", choice->error.text, 0};
+
+    if (choice->fell_back && log->on_line && log->level >= ACKD_LOG_INFO)
+        log->on_line(log->self, ACKD_LOG_INFO, "no io_uring here, epoll takes its place", &field,
+                     1);
+}
+
+int ackd_engine_check(enum ackd_engine engine, struct ackd_error *error)
+{
+    struct engine_choice choice;
+    return engine_select(engine, &choice, error);
+}
+
+static int choose_engine(struct ackd_server *server, enum ackd_engine wanted,
+                         engine_new_function **ret_new, struct ackd_error *error)
+{
+    struct engine_choice choice;
+    const int status = engine_select(wanted, &choice, error);
+
+    if (status < 0)
+        return status;
+    log_fall_back(&server->config.log, &choice);
+    server->engine_name = choice.name;
+    *ret_new = choice.new;
+    return 0;
+}
+
+static int make_workers(struct ackd_server *server, uint32_t count, engine_new_function *new,
+                        struct ackd_error *error)
 {
     const size_t size = sizeof *server->workers;
 
@@ -118,8 +151,8 @@ static int make_workers(struct ackd_server *server, uint32_t count, struct ackd_
     memset(server->workers, 0, count * size);
 
     for (uint32_t i = 0; i < count; i++) {
-        const int status = worker_init(&server->workers[i], i, engine_epoll_new, &server->config,
-                                       &server->shared, error);
+        const int status =
+            worker_init(&server->workers[i], i, new, &server->config, &server->shared, error);
         if (status < 0)
             return status;
         server->worker_count++;
@@ -131,6 +164,7 @@ int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_op
                     struct ackd_error *error)
 {
     struct ackd_server *const server = calloc(1, sizeof *server);
+    engine_new_function *engine_new = NULL;
     int status;
 
     if (!server) {
@@ -145,8 +179,11 @@ int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_op
     status = server->finished_fd < 0 ? error_raise(error, -errno, "eventfd: %s", strerror(errno))
                                      : ackd_server_options_check(options, error);
     if (status == 0)
-        status = make_workers(
-            server, options->worker_count ? options->worker_count : options_cpu_count(), error);
+        status = choose_engine(server, options->engine, &engine_new, error);
+    if (status == 0)
+        status = make_workers(server,
+                              options->worker_count ? options->worker_count : options_cpu_count(),
+                              engine_new, error);
     if (status == 0)
         status = open_listens(server, options, error);
     if (status < 0) {
@@ -267,6 +304,11 @@ uint32_t ackd_server_worker_count(const struct ackd_server *server)
 uint32_t ackd_server_conns_max(const struct ackd_server *server)
 {
     return server->config.conns_max;
+}
+
+const char *ackd_server_engine(const struct ackd_server *server)
+{
+    return server->engine_name;
 }
 
 void ackd_server_stats(const struct ackd_server *server, struct ackd_server_stats *ret_stats)

@@ -23,6 +23,7 @@ struct ackd_server {
     struct worker_shared shared;
     struct worker *workers; /* worker_count of them, on cache line borders */
     uint32_t worker_count;
+    const char *engine_name;
     struct server_listen listens[LISTEN_COUNT_MAX];
     size_t listen_count;
     int finished_fd;

@@ -434,7 +434,7 @@ static void wake_worker(void *waker)
     engine_wake(worker->engine);
 }
 
-int worker_init(struct worker *worker, uint32_t index, worker_engine_new *engine_new,
+int worker_init(struct worker *worker, uint32_t index, engine_new_function *engine_new,
                 const struct worker_config *config, struct worker_shared *shared,
                 struct ackd_error *error)
 {
@@ -446,6 +446,7 @@ int worker_init(struct worker *worker, uint32_t index, worker_engine_new *engine
                                   &worker->counters, error);
     if (status < 0)
         return status;
+    busy_poll_init(&worker->engine->busy_poll, config->busy_poll_us * NS_PER_US);
     wheel_init(&worker->wheel, worker_now_ms(worker));
     worker->housekeeping_ms = worker_now_ms(worker);
     return 0;

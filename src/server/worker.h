@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "engine/engine_select.h"
 #include "server/limits.h"
 #include "server/session_table.h"
 
@@ -28,6 +29,7 @@ struct worker_config {
     uint32_t drain_timeout_ms;
     uint32_t linger_timeout_ms;
     uint32_t window_count;
+    uint32_t busy_poll_us; /* 0 = off */
     struct ackd_handler handler;
     struct ackd_log log;
 };
@@ -54,10 +56,6 @@ struct worker_listener {
     counter queue_waiting; /* connections that wait to be accepted, as of the last housekeeping */
     counter queue_limit;
 };
-
-typedef int worker_engine_new(struct engine **ret_engine, const struct engine_events *events,
-                              void *owner, struct buffer_pool *pool, struct counters *counters,
-                              struct ackd_error *error);
 
 struct worker {
     struct counters counters; /* first: it begins a cache line */
@@ -89,7 +87,7 @@ struct worker {
 };
 
 /* Makes a worker that has no listener and no thread yet.  @config and @shared outlive it. */
-int worker_init(struct worker *worker, uint32_t index, worker_engine_new *engine_new,
+int worker_init(struct worker *worker, uint32_t index, engine_new_function *engine_new,
                 const struct worker_config *config, struct worker_shared *shared,
                 struct ackd_error *error);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine_epoll_test - the rules of engine.h on real sockets
+ * engine_test - the rules of engine.h on real sockets, for each engine on them
  *
  * The test is the engine's owner and the peer of its connections, in one thread: what a turn says
  * is written down, and what must never be said fails where it is said. */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +17,17 @@
 
 #include "base/clock.h"
 #include "base/test_net.h"
-#include "engine/engine.h"
+#include "engine/engine_select.h"
 #include "engine/listener.h"
+
+/* An engine under test, and what it may do its own way. */
+struct kind {
+    const char *name;
+    engine_new_function *new;
+    bool queues_sends; /* small ones leave with the next turn */
+};
+
+static const struct kind *kind; /* the one that is tested now */
 
 enum {
     TURN_COUNT_MAX = 10000,
@@ -184,7 +194,7 @@ static void setup(struct rig *rig)
     *rig = (struct rig){.counters = aligned_alloc(CACHE_LINE_SIZE, sizeof *rig->counters)};
     assert_non_null(rig->counters);
     memset(rig->counters, 0, sizeof *rig->counters);
-    if (engine_epoll_new(&rig->engine, &events, rig, &rig->pool, rig->counters, &error) < 0)
+    if (kind->new (&rig->engine, &events, rig, &rig->pool, rig->counters, &error) < 0)
         fail_msg("%s", error.text);
 }
 
@@ -207,7 +217,10 @@ static void teardown(struct rig *rig)
         engine_listen_stop(rig->engine, &rig->listener);
         close(rig->listener.fd);
     }
+    assert_int_equal(counter_read(&rig->counters->uring_stale), 0);
     engine_free(rig->engine);
+    if (kind->queues_sends)
+        poll(NULL, 0, 50); /* a ring that has gone interrupts its thread (uring.h): here, then */
     assert_int_equal(rig->pool.out_count, 0);
     buffer_pool_deinit(&rig->pool);
     free(rig->counters);
@@ -217,6 +230,13 @@ static void teardown(struct rig *rig)
 static void turn(struct rig *rig)
 {
     engine_turn(rig->engine, 0);
+}
+
+/* As many turns as it takes for what was begun to come to an end. */
+static void settle(struct rig *rig)
+{
+    for (int i = 0; i < (kind->queues_sends ? 4 : 1); i++)
+        turn(rig);
 }
 
 static void add(struct rig *rig, struct peer *peer, int ours, int theirs)
@@ -256,13 +276,29 @@ static void part(struct peer *peer)
 {
     if (!peer->socket.closing)
         engine_close(peer->rig->engine, &peer->socket, ENGINE_CLOSE_FIN);
-    turn(peer->rig);
+    settle(peer->rig);
     assert_int_equal(peer->closed_count, 1);
     turn(peer->rig);
     assert_int_equal(peer->closed_count, 1);
     if (peer->fd >= 0)
         close(peer->fd);
     free(peer->bytes);
+}
+
+/* Sends @buffer, which fits, and puts it back. */
+static void send_whole(struct rig *rig, struct peer *peer, struct buffer *buffer)
+{
+    const int sent_before = peer->sent_count;
+    const enum engine_sent sent = engine_send(rig->engine, &peer->socket, buffer);
+
+    assert_int_equal(sent, kind->queues_sends ? ENGINE_SENDING : ENGINE_SENT);
+    if (sent == ENGINE_SENDING) {
+        assert_ptr_equal(peer->socket.sending, buffer);
+        turn(rig);
+        assert_int_equal(peer->sent_count, sent_before + 1);
+        assert_ptr_equal(peer->sent, buffer);
+    }
+    buffer_put(&rig->pool, buffer);
 }
 
 static struct buffer *take_buffer(struct rig *rig, size_t size)
@@ -321,7 +357,7 @@ static void receives_what_was_written(void **state)
     assert_memory_equal(peer.bytes, "hello world", 11);
     turn(&rig);
     assert_int_equal(peer.received_count, 1);
-    assert_int_equal(counter_read(&rig.counters->syscalls_recv), 1);
+    assert_int_equal(counter_read(&rig.counters->syscalls_recv), kind->queues_sends ? 0 : 1);
     part(&peer);
     teardown(&rig);
 }
@@ -345,11 +381,19 @@ static void one_receive_in_a_turn(void **state)
         skip(); /* a kernel with smaller sockets */
     test_write(small.fd, "x", 1);
     turn(&rig);
-    assert_int_equal(large.received_count, 1);
-    assert_int_equal(large.size, ENGINE_RECV_SIZE);
+    if (kind->queues_sends) {
+        /* What the kernel had received ahead, in the order in which it did. */
+        assert_in_range(large.received_count, 1, 2);
+        assert_true(large.size <= ENGINE_RECV_SIZE);
+        settle(&rig);
+    } else {
+        assert_int_equal(large.received_count, 1);
+        assert_int_equal(large.size, ENGINE_RECV_SIZE);
+        assert_int_equal(small.received_count, 1);
+        turn(&rig);
+        assert_int_equal(large.received_count, 2);
+    }
     assert_int_equal(small.received_count, 1);
-    turn(&rig);
-    assert_int_equal(large.received_count, 2);
     assert_int_equal(large.size, size);
     part(&large);
     part(&small);
@@ -426,8 +470,7 @@ static void finished_is_said_once_behind_the_last_byte(void **state)
 
     /* It can still be answered, and nothing is said for nothing. */
     struct buffer *const buffer = take_buffer(&rig, 100);
-    assert_int_equal(engine_send(rig.engine, &peer.socket, buffer), ENGINE_SENT);
-    buffer_put(&rig.pool, buffer);
+    send_whole(&rig, &peer, buffer);
     assert_int_equal(read_pattern(peer.fd, 0), 100);
     const uint64_t events_before = counter_read(&rig.counters->events);
     turn(&rig);
@@ -508,14 +551,13 @@ static void what_fits_is_sent_at_once(void **state)
     setup(&rig);
     join(&rig, &peer);
     struct buffer *const buffer = take_buffer(&rig, 1400);
-    assert_int_equal(engine_send(rig.engine, &peer.socket, buffer), ENGINE_SENT);
+    send_whole(&rig, &peer, buffer);
     assert_null(peer.socket.sending);
-    buffer_put(&rig.pool, buffer);
     turn(&rig);
-    assert_int_equal(peer.sent_count, 0);
+    assert_int_equal(peer.sent_count, kind->queues_sends ? 1 : 0);
     assert_int_equal(read_pattern(peer.fd, 0), 1400);
     assert_int_equal(counter_read(&rig.counters->bytes_sent), 1400);
-    assert_int_equal(counter_read(&rig.counters->syscalls_send), 1);
+    assert_int_equal(counter_read(&rig.counters->syscalls_send), kind->queues_sends ? 0 : 1);
     assert_int_equal(counter_read(&rig.counters->write_blocked), 0);
     part(&peer);
     teardown(&rig);
@@ -573,6 +615,7 @@ static void a_small_rest_moves_to_a_small_buffer(void **state)
     assert_true(peer.socket.sending->capacity <= 1024);
     assert_int_equal(peer.socket.sending->tag, 4711);
     assert_int_equal(rig.pool.out_count, 1);
+    settle(&rig);
 
     while (filled > 0) {
         const ssize_t size = recv(peer.fd, bytes, filled < sizeof bytes ? filled : sizeof bytes, 0);
@@ -615,8 +658,9 @@ static void progress_is_dated(void **state)
     join(&rig, &peer);
     struct buffer *const buffer = take_buffer(&rig, LARGE_SIZE);
     assert_int_equal(engine_send(rig.engine, &peer.socket, buffer), ENGINE_SENDING);
+    settle(&rig); /* which may send all there is room for */
     const uint32_t begun_ms = peer.socket.send_progress_ms;
-    assert_int_equal(begun_ms, (uint32_t)(rig.engine->turn_ns / NS_PER_MS));
+    assert_true(begun_ms <= (uint32_t)(rig.engine->turn_ns / NS_PER_MS));
     engine_turn(rig.engine, 5 * (int64_t)NS_PER_MS);
     assert_int_equal(peer.socket.send_progress_ms, begun_ms);
     for (int i = 0; i < TURN_COUNT_MAX && peer.socket.send_progress_ms == begun_ms; i++) {
@@ -642,10 +686,13 @@ static void sending_to_the_dead_is_told_at_once(void **state)
     test_reset(peer.fd);
     peer.fd = -1;
     struct buffer *const buffer = take_buffer(&rig, 14);
-    assert_int_equal(engine_send(rig.engine, &peer.socket, buffer), ENGINE_BROKEN);
-    buffer_put(&rig.pool, buffer);
+    const enum engine_sent sent = engine_send(rig.engine, &peer.socket, buffer);
+    if (sent == ENGINE_BROKEN)
+        buffer_put(&rig.pool, buffer);
     turn(&rig);
-    assert_int_equal(peer.broken_count, 0); /* it was said already */
+    assert_int_equal(peer.broken_count, sent == ENGINE_BROKEN ? 0 : 1); /* said once */
+    assert_int_equal(sent == ENGINE_BROKEN, !kind->queues_sends);
+    assert_int_equal(peer.sent_count, 0);
     part(&peer);
     teardown(&rig);
 }
@@ -681,8 +728,7 @@ static void finish_lets_the_peer_see_the_end_and_go_on(void **state)
     setup(&rig);
     join_tcp(&rig, &peer);
     struct buffer *const buffer = take_buffer(&rig, 14);
-    assert_int_equal(engine_send(rig.engine, &peer.socket, buffer), ENGINE_SENT);
-    buffer_put(&rig.pool, buffer);
+    send_whole(&rig, &peer, buffer);
     engine_finish(rig.engine, &peer.socket);
     assert_int_equal(read_pattern(peer.fd, 0), 14);
     assert_int_equal(recv(peer.fd, &byte, 1, 0), 0);
@@ -708,8 +754,7 @@ static void a_fin_delivers_what_was_sent(void **state)
     setup(&rig);
     join_tcp(&rig, &peer);
     struct buffer *const buffer = take_buffer(&rig, 14);
-    assert_int_equal(engine_send(rig.engine, &peer.socket, buffer), ENGINE_SENT);
-    buffer_put(&rig.pool, buffer);
+    send_whole(&rig, &peer, buffer);
     engine_close(rig.engine, &peer.socket, ENGINE_CLOSE_FIN);
     assert_int_equal(peer.closed_count, 0);
     turn(&rig);
@@ -773,7 +818,7 @@ static void nothing_but_closed_is_said_after_close(void **state)
     peer.on_received = close_from_within;
     test_write(peer.fd, "x", 1);
     shutdown(peer.fd, SHUT_WR);
-    turn(&rig);
+    settle(&rig);
     assert_int_equal(peer.received_count, 1);
     assert_int_equal(peer.closed_count, 1);
     assert_int_equal(peer.finished_count + peer.broken_count + peer.sent_count, 0);
@@ -808,11 +853,16 @@ static void nothing_is_sent_after_close(void **state)
     test_write(first.fd, "x", 1); /* before the second one can go on: events come in order */
     while (filled > 0)
         filled -= test_read(second.fd, bytes, filled < sizeof bytes ? filled : sizeof bytes);
-    turn(&rig);
+    settle(&rig);
     assert_int_equal(first.received_count, 1);
     assert_int_equal(second.closed_count, 1);
-    assert_int_equal(second.sent_count, 0);
-    assert_int_equal(test_read(second.fd, bytes, 1), 0);
+    if (kind->queues_sends) { /* it was the kernel's already, and may have left before */
+        if (second.sent_count > 0)
+            buffer_put(&rig.pool, second.sent);
+    } else {
+        assert_int_equal(second.sent_count, 0);
+        assert_int_equal(test_read(second.fd, bytes, 1), 0);
+    }
     part(&first);
     part(&second);
     teardown(&rig);
@@ -849,9 +899,10 @@ static void an_old_event_never_meets_a_new_connection(void **state)
     rig.others[0] = &a;
     rig.others[1] = &b;
     a.on_received = b.on_received = close_both_and_join;
+    turn(&rig);
     test_write(a.fd, "a", 1);
     test_write(b.fd, "b", 1);
-    turn(&rig);
+    settle(&rig);
     struct peer *const fresh = rig.others[0];
     assert_int_equal(a.received_count + b.received_count, 1);
     assert_int_equal(a.closed_count, 1);
@@ -1046,7 +1097,7 @@ static void no_wake_up_is_lost(void **state)
     while (seen_count < waker.count) {
         const int before = rig.woken_count;
         engine_turn(rig.engine, -1);
-        assert_int_equal(rig.woken_count, before + 1);
+        assert_true(rig.woken_count == before + 1 || kind->queues_sends);
         seen_count = atomic_load(&waker.posted_count);
     }
     pthread_join(thread, NULL);
@@ -1108,7 +1159,7 @@ static void a_failed_start_leaves_nothing_open(void **state)
         limit = before;
         limit.rlim_cur = (rlim_t)(next_fd + spare);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-        const int code = engine_epoll_new(&engine, &events, NULL, &pool, counters, &error);
+        const int code = kind->new (&engine, &events, NULL, &pool, counters, &error);
         setrlimit(RLIMIT_NOFILE, &before);
         assert_int_equal(code, -EMFILE);
         assert_int_equal(error.code, -EMFILE);
@@ -1124,41 +1175,56 @@ static void freeing_no_engine_is_fine(void **state)
     engine_free(NULL);
 }
 
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(receives_what_was_written),
+    cmocka_unit_test(one_receive_in_a_turn),
+    cmocka_unit_test(what_is_not_received_stays_in_the_kernel),
+    cmocka_unit_test(the_owner_can_stop_from_within),
+    cmocka_unit_test(finished_is_said_once_behind_the_last_byte),
+    cmocka_unit_test(the_end_waits_while_nothing_is_received),
+    cmocka_unit_test(a_reset_is_said_once_behind_the_last_byte),
+    cmocka_unit_test(a_reset_is_seen_while_nothing_is_received),
+    cmocka_unit_test(what_fits_is_sent_at_once),
+    cmocka_unit_test(the_rest_is_sent_as_the_peer_reads),
+    cmocka_unit_test(a_small_rest_moves_to_a_small_buffer),
+    cmocka_unit_test(a_large_rest_stays_where_it_is),
+    cmocka_unit_test(progress_is_dated),
+    cmocka_unit_test(sending_to_the_dead_is_told_at_once),
+    cmocka_unit_test(a_reset_ends_a_send_in_flight),
+    cmocka_unit_test(finish_lets_the_peer_see_the_end_and_go_on),
+    cmocka_unit_test(a_fin_delivers_what_was_sent),
+    cmocka_unit_test(a_reset_is_a_reset),
+    cmocka_unit_test(a_close_between_turns_does_not_wait),
+    cmocka_unit_test(nothing_but_closed_is_said_after_close),
+    cmocka_unit_test(nothing_is_sent_after_close),
+    cmocka_unit_test(an_old_event_never_meets_a_new_connection),
+    cmocka_unit_test(accepts_so_many_in_a_turn),
+    cmocka_unit_test(a_pause_from_within_leaves_the_others_in_the_queue),
+    cmocka_unit_test(out_of_descriptors_is_told_and_passes),
+    cmocka_unit_test(a_drain_empties_the_queue_and_stops),
+    cmocka_unit_test(two_engines_share_a_listener),
+    cmocka_unit_test(no_wake_up_is_lost),
+    cmocka_unit_test(many_wake_ups_are_one),
+    cmocka_unit_test(a_turn_waits_and_dates_itself),
+    cmocka_unit_test(a_failed_start_leaves_nothing_open),
+    cmocka_unit_test(freeing_no_engine_is_fine),
+};
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(receives_what_was_written),
-        cmocka_unit_test(one_receive_in_a_turn),
-        cmocka_unit_test(what_is_not_received_stays_in_the_kernel),
-        cmocka_unit_test(the_owner_can_stop_from_within),
-        cmocka_unit_test(finished_is_said_once_behind_the_last_byte),
-        cmocka_unit_test(the_end_waits_while_nothing_is_received),
-        cmocka_unit_test(a_reset_is_said_once_behind_the_last_byte),
-        cmocka_unit_test(a_reset_is_seen_while_nothing_is_received),
-        cmocka_unit_test(what_fits_is_sent_at_once),
-        cmocka_unit_test(the_rest_is_sent_as_the_peer_reads),
-        cmocka_unit_test(a_small_rest_moves_to_a_small_buffer),
-        cmocka_unit_test(a_large_rest_stays_where_it_is),
-        cmocka_unit_test(progress_is_dated),
-        cmocka_unit_test(sending_to_the_dead_is_told_at_once),
-        cmocka_unit_test(a_reset_ends_a_send_in_flight),
-        cmocka_unit_test(finish_lets_the_peer_see_the_end_and_go_on),
-        cmocka_unit_test(a_fin_delivers_what_was_sent),
-        cmocka_unit_test(a_reset_is_a_reset),
-        cmocka_unit_test(a_close_between_turns_does_not_wait),
-        cmocka_unit_test(nothing_but_closed_is_said_after_close),
-        cmocka_unit_test(nothing_is_sent_after_close),
-        cmocka_unit_test(an_old_event_never_meets_a_new_connection),
-        cmocka_unit_test(accepts_so_many_in_a_turn),
-        cmocka_unit_test(a_pause_from_within_leaves_the_others_in_the_queue),
-        cmocka_unit_test(out_of_descriptors_is_told_and_passes),
-        cmocka_unit_test(a_drain_empties_the_queue_and_stops),
-        cmocka_unit_test(two_engines_share_a_listener),
-        cmocka_unit_test(no_wake_up_is_lost),
-        cmocka_unit_test(many_wake_ups_are_one),
-        cmocka_unit_test(a_turn_waits_and_dates_itself),
-        cmocka_unit_test(a_failed_start_leaves_nothing_open),
-        cmocka_unit_test(freeing_no_engine_is_fine),
-    };
-    return cmocka_run_group_tests_name("engine_epoll", tests, NULL, NULL);
+    static const struct kind epoll = {.name = "engine_epoll", .new = engine_epoll_new};
+    static const struct kind uring = {
+        .name = "engine_uring", .new = engine_uring_new, .queues_sends = true};
+    struct engine_choice choice;
+    struct ackd_error error;
+
+    kind = &epoll;
+    int failed_count = cmocka_run_group_tests_name(kind->name, tests, NULL, NULL);
+    if (engine_select(ACKD_ENGINE_URING, &choice, &error) < 0) {
+        print_message("engine_uring is not tested: %s\n", error.text);
+        return failed_count;
+    }
+    kind = &uring;
+    failed_count += cmocka_run_group_tests_name(kind->name, tests, NULL, NULL);
+    return failed_count;
 }
