@@ -46,6 +46,7 @@ void page_begin(FILE *to, const char *title)
     page_text(to, title);
     fputs("</title>\n<style>", to);
     fputs(report_style, to);
+    fputs(report_style_marks, to);
     fputs("</style></head><body><main>\n", to);
 }
 

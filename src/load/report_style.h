@@ -7,6 +7,7 @@
 #ifndef LOAD_REPORT_STYLE_H
 #define LOAD_REPORT_STYLE_H
 
+/* In two: a string of C may have 4095 characters. */
 static const char report_style[] =
     ":root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b2129;--soft:#5c6875;"
     "--rule:#dfe4ea;--good:#14783c;--good-bg:#ddf3e4;--bad:#b3261e;--bad-bg:#fbe3e1;--warn:#8a5a00;"
@@ -49,7 +50,9 @@ static const char report_style[] =
     ".key.line-1::before{border-color:var(--line-1)}.key.line-2::before{border-color:var(--line-2)}"
     ".key.line-3::before{border-color:var(--line-3)}circle.line-0{fill:var(--line-0)}"
     "circle.line-1{fill:var(--line-1)}circle.line-2{fill:var(--line-2)}"
-    "circle.line-3{fill:var(--line-3)}\n"
+    "circle.line-3{fill:var(--line-3)}\n";
+
+static const char report_style_marks[] =
     "circle.ring{fill:none;stroke-width:2}.cross{fill:none;stroke-width:2.4}"
     ".span{fill:var(--line-0);opacity:.13}.limit{stroke:var(--bad);stroke-width:1.6;"
     "stroke-dasharray:7 4}.sign{font-weight:400;margin-left:12px;white-space:nowrap}"

@@ -94,8 +94,9 @@ static void close_with(struct worker *worker, struct session *session, enum clos
 
 void session_abort(struct worker *worker, struct session *session, enum close_reason reason)
 {
-    /* A drain that could not end well did not close the connection: this does. */
-    if (session->reason == CLOSE_drain)
+    /* A drain that could not end well did not close the connection: this does.  Where the drain
+     * has, and only `closed` is still to come, its reason stands. */
+    if (session->state != SESSION_CLOSING && session->reason == CLOSE_drain)
         session->reason = CLOSE_NONE;
     close_with(worker, session, reason, ENGINE_CLOSE_RESET);
 }

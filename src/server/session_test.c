@@ -795,6 +795,26 @@ static void a_drain_without_descriptors_still_serves_who_has_connected(void **st
     teardown(&rig);
 }
 
+static void a_stop_in_the_turn_that_ends_a_drained_connection_keeps_its_reason(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    const sim_conn conn = join(&rig);
+    worker_command(rig.worker, WORKER_DRAIN);
+    turn(&rig, 3);
+    assert_true(sim_sees_finish(rig.engine, conn));
+
+    /* The lingering ends, the stop is obeyed, and only then `closed` is said. */
+    worker_command(rig.worker, WORKER_STOP);
+    advance(&rig, 2100);
+    assert_true(sim_is_closed(rig.engine, conn));
+    assert_int_equal(closed_count(&rig, CLOSE_drain), 1);
+    assert_true(rig.worker->finished);
+    teardown(&rig);
+}
+
 /* --- accepting --- */
 
 static void a_failed_accept_pauses_and_comes_back(void **state)
@@ -856,6 +876,7 @@ int main(void)
         cmocka_unit_test(a_drain_acks_what_has_arrived_and_discards_the_rest),
         cmocka_unit_test(a_drain_waits_for_the_handler_until_its_timeout),
         cmocka_unit_test(a_drain_without_descriptors_still_serves_who_has_connected),
+        cmocka_unit_test(a_stop_in_the_turn_that_ends_a_drained_connection_keeps_its_reason),
         cmocka_unit_test(a_failed_accept_pauses_and_comes_back),
         cmocka_unit_test(an_aborted_connection_does_not_pause),
     };

@@ -28,12 +28,18 @@ def pytest_addoption(parser):
                     help="the ackd that tests start (environment: ACKD)")
     group.addoption("--server", metavar="HOST:PORT", default=os.environ.get("ACKD_TEST_SERVER"),
                     help="test this running server (environment: ACKD_TEST_SERVER)")
+    group.addoption("--engine", default=os.environ.get("ACKD_TEST_ENGINE"),
+                    choices=("auto", "epoll", "uring"),
+                    help="the engine of every ackd that is started (environment: "
+                         "ACKD_TEST_ENGINE); a test's own --engine wins")
     group.addoption("--dialect", choices=("spec", "demo"), default="spec",
                     help="how the server of --server numbers its acks")
 
 
 def pytest_configure(config):
     program = config.getoption("--ackd")
+    if config.getoption("--engine"):
+        os.environ["ACKD_TEST_ENGINE"] = config.getoption("--engine")  # for server.py
     if not config.getoption("--server") and not os.access(program, os.X_OK):
         raise pytest.UsageError(f"no ackd at {program}: build it, or give --ackd PATH or "
                                 "--server HOST:PORT")

@@ -90,6 +90,8 @@ class Ackd(Attached):
         self.barrier_client = None
         self.admin = None
         options = [f"--listen={address}" for address in listen]
+        if os.environ.get("ACKD_TEST_ENGINE"):
+            options.append(f"--engine={os.environ['ACKD_TEST_ENGINE']}")
         if metrics:
             options.append(f"--metrics-listen={metrics}")
         with open(self.log_path, "ab") as log:

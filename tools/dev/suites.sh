@@ -39,10 +39,10 @@ run_meson_tests() {
     return "$meson_status"
 }
 
-# The tests of folder tests/$2 against build/$1. Most of them wait most of the time, so a few run
-# beside each other; each has a server of its own.
+# The tests of folder tests/$2 against build/$1, with the engine $3 (none: what ackd chooses).
+# Most of them wait most of the time, so a few run beside each other; each has a server of its own.
 run_pytest() {
-    for_preset "$1" env \
+    for_preset "$1" env ${3:+"ACKD_TEST_ENGINE=$3"} \
         "ACKD=$PWD/build/$1/src/ackd/ackd" "ACKLOAD=$PWD/build/$1/src/load/ackload" \
         python3 -m pytest -q -p no:cacheprovider -n 4 "tests/$2"
 }
