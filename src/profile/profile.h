@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct intern;
+
 enum {
     PROFILE_DEPTH_MAX = 128,
     PROFILE_VALUE_COUNT_MAX = 4,
@@ -40,14 +42,13 @@ struct profile_kind {
     size_t type_count;
     struct profile_type period_type;
     const char *default_type; /* what a viewer shows first */
+    bool has_delta;           /* what came in a while is a profile, too */
     const char *help;
 };
 
 /* One stack, leaf first.  Frames are addresses within the instruction that runs: return addresses
  * less one. */
 struct profile_stack {
-    struct profile_stack *next; /* of the same hash */
-    uint64_t hash;
     int64_t values[PROFILE_VALUE_COUNT_MAX];
     char label[PROFILE_LABEL_SIZE]; /* the thread's name; "" for none */
     uint32_t depth;
@@ -56,9 +57,11 @@ struct profile_stack {
 
 struct profile {
     const struct profile_kind *kind;
-    struct profile_stack **buckets;
+    struct profile_stack **stacks;
     size_t stack_count;
-    uint64_t lost_count; /* samples for which there was no room or no memory */
+    struct intern *index;    /* of the stacks, by frames and label */
+    uint64_t lost_count;     /* samples that are missing */
+    uint64_t unplaced_count; /* of these, what found no room here: there are too many stacks */
     int64_t period;
     int64_t begin_ns; /* CLOCK_REALTIME */
     int64_t duration_ns;
@@ -80,8 +83,7 @@ void profile_subtract(struct profile *profile, const struct profile *earlier);
 /* The sum of value @index over all stacks. */
 int64_t profile_total(const struct profile *profile, size_t index);
 
-/* The stacks one after the other, in no order: NULL gives the first, the last gives NULL. */
-const struct profile_stack *profile_next(const struct profile *profile,
-                                         const struct profile_stack *stack);
+/* True if there is nothing to tell of @stack: all that it had has been taken away. */
+bool profile_stack_is_zero(const struct profile_stack *stack);
 
 #endif
