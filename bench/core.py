@@ -86,7 +86,8 @@ def start_ackd(args, workers=1):
         return address
 
     return Server([f"{args.build}/src/ackd/ackd", f"--workers={workers}", "--listen=127.0.0.1:0",
-                   "--metrics-listen=127.0.0.1:0", f"--ports-file={ports}", "--log-level=error"],
+                   "--metrics-listen=127.0.0.1:0", "--pprof-listen=off",
+                   f"--ports-file={ports}", "--log-level=error"],
                   address_of, args.server_cpu)
 
 

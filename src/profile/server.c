@@ -24,6 +24,7 @@
 #include "profile/counts.h"
 #include "profile/jobs.h"
 #include "profile/kinds.h"
+#include "profile/pages.h"
 #include "profile/places.h"
 #include "profile/pprof.h"
 #include "profile/sampler.h"
@@ -241,13 +242,11 @@ static struct http_answer answer_moved(void *context, struct evhttp_request *req
 }
 
 static const struct http_endpoint endpoints[] = {
-    {"/", answer_moved, false},
-    {"/debug/pprof", answer_moved, false},
-    {ROOT, answer_index, false},
-    {ROOT "cmdline", answer_cmdline, false},
-    {ROOT "symbol", answer_symbol, true},
-    {ROOT "...", answer_profile, false},
-    {NULL, NULL, false},
+    {"/", answer_moved, false},           {"/debug/pprof", answer_moved, false},
+    {ROOT, answer_index, false},          {ROOT "cmdline", answer_cmdline, false},
+    {ROOT "symbol", answer_symbol, true}, {ROOT "ui", pages_html, false},
+    {ROOT "ui.css", pages_css, false},    {ROOT "ui.js", pages_js, false},
+    {ROOT "...", answer_profile, false},  {NULL, NULL, false},
 };
 
 /* --- the interface --- */

@@ -3,7 +3,6 @@
  * tasks - the threads of this process, as the kernel lists them (tasks.h) */
 #include "profile/tasks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -42,19 +41,21 @@ static int append(struct tasks *tasks, pid_t tid)
 
 int tasks_read(struct tasks *tasks)
 {
-    DIR *const folder = opendir("/proc/self/task");
     const struct dirent *entry;
     uint64_t tid;
     int status = 0;
 
-    if (!folder)
+    if (tasks->folder)
+        rewinddir(tasks->folder);
+    else
+        tasks->folder = opendir("/proc/self/task");
+    if (!tasks->folder)
         return -errno;
     tasks->count = 0;
-    while (status == 0 && (entry = readdir(folder))) {
+    while (status == 0 && (entry = readdir(tasks->folder))) {
         if (units_parse_count(entry->d_name, &tid))
             status = append(tasks, (pid_t)tid);
     }
-    closedir(folder);
     if (tasks->count > 1)
         qsort(tasks->tids, tasks->count, sizeof *tasks->tids, compare);
     return status;
@@ -62,6 +63,8 @@ int tasks_read(struct tasks *tasks)
 
 void tasks_deinit(struct tasks *tasks)
 {
+    if (tasks->folder)
+        closedir(tasks->folder);
     free(tasks->tids);
     *tasks = (struct tasks){0};
 }

@@ -4,11 +4,13 @@
 #ifndef PROFILE_TASKS_H
 #define PROFILE_TASKS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 struct tasks {
+    DIR *folder; /* kept open: reading it again allocates nothing */
     pid_t *tids; /* ascending; freed with tasks_deinit() */
     size_t count;
     size_t capacity;
