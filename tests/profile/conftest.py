@@ -34,15 +34,21 @@ class Served(server_module.Ackd):
         options.setdefault("pprof", "127.0.0.1:0")
         super().__init__(str(program), folder, *arguments, **options)
 
+    def is_instrumented(self):
+        # The file that it was started from may be gone.
+        program = ACKD.read_bytes()
+        return b"__asan_init" in program or b"__tsan_init" in program
+
     @property
     def url(self):
         return "http://%s:%d/debug/pprof/" % self.pprof_address
 
     def get(self, path, method="GET", body=None):
-        """One request under /debug/pprof/: (status, headers, body)."""
+        """One request, under /debug/pprof/ if it is not absolute: (status, headers, body)."""
         connection = http.client.HTTPConnection(*self.pprof_address, timeout=DEADLINE)
+        whole = path if path.startswith("/") else "/debug/pprof/" + path
         try:
-            connection.request(method, "/debug/pprof/" + path, body=body)
+            connection.request(method, whole, body=body)
             response = connection.getresponse()
             return response.status, response.headers, response.read()
         finally:

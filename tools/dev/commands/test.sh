@@ -5,11 +5,12 @@
 #| Usage: ./dev test [--all]
 #|
 #| Without --all: style guide, unit tests with the corpora, the black-box suite against ackd, the
-#| suite of ackload. Needs the core packages only.
+#| suite of ackload, profiles. Needs the core packages only.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, and the demo. Twelve minutes on two cores.
+#| /metrics, profiles in go tool pprof and in a browser, and the demo. A quarter of an hour on two
+#| cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -36,6 +37,8 @@ stage_suites() {
             stage "$suite tests${2:-}" run_pytest "$1" "$suite"
         fi
     done
+    # Viewers and long measurements come with --all, once.
+    stage "profile tests${2:-}" run_pytest "$1" profile -m 'not viewers and not long'
 }
 
 stage 'packages' need_packages core
@@ -45,7 +48,7 @@ stage 'tools' check_tools
 stage_suites test
 [ -n "$all" ] || end_stages
 
-stage 'all packages' need_packages core clang lint all
+stage 'all packages' need_packages core clang lint profile all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -54,6 +57,7 @@ stage_suites asan ', asan'
 stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
+stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
     --port 0 --demo-port 0 --metrics-port 0
