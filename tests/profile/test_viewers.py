@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: MIT
 """The real viewers: go tool pprof as Debian has it, and a browser. The program's file is gone before
 they look."""
+import contextlib
+import http.client
+import json
 import os
-import pathlib
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
+from client import wait_for
 
 from conftest import ACKD, DEADLINE, ROOT
 
 pytestmark = pytest.mark.viewers
 
-CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", "--hide-scrollbars")
+CHROMIUM_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                  "--disable-background-networking", "--disable-component-update",
+                  "--disable-sync")
 
 
 @pytest.fixture
@@ -129,11 +133,70 @@ def test_no_samples(start, go):
 
 # The page
 
-def browse(url, folder, *arguments):
-    finished = subprocess.run([*CHROMIUM, f"--user-data-dir={folder}/browser", *arguments, url],
-                              capture_output=True, text=True, timeout=DEADLINE * 2)
-    assert finished.returncode == 0, finished.stderr
-    return finished
+class Browser:
+    """Chromium by its driver, which speaks JSON over HTTP."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.session = ""
+        try:
+            wait_for(lambda: is_open(self.port), "chromedriver listens")
+            options = {"binary": "/usr/bin/chromium",
+                       "args": [*CHROMIUM_FLAGS, f"--user-data-dir={folder}/browser"]}
+            capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
+            self.session = "/" + self.ask("", capabilities=capabilities)["sessionId"]
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, path, method="POST", **values):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE * 2)
+        connection.request(method, f"/session{self.session}{path}", body=json.dumps(values))
+        answer = json.loads(connection.getresponse().read())["value"]
+        connection.close()
+        assert not isinstance(answer, dict) or "error" not in answer, answer
+        return answer
+
+    def open(self, url):
+        self.ask("/url", url=url)
+
+    def run(self, script):
+        """What the JavaScript @script gives back."""
+        return self.ask("/execute/sync", script=script, args=[])
+
+    def wait(self, script):
+        wait_for(lambda: self.run(script), script)
+
+    def close(self):
+        if self.session:
+            self.ask("", "DELETE")
+        self.driver.terminate()
+        self.driver.wait(DEADLINE)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_open(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@pytest.fixture
+def browser(tmp_path):
+    one = Browser(tmp_path)
+    yield one
+    one.close()
+
+
+BOXES = "return [...document.querySelectorAll('#flames div')].map(box => box.title)"
+ROWS = "return [...document.querySelectorAll('#top tbody tr')].map(row => row.dataset.name)"
 
 
 def test_page_has_no_foreign_parts(served):
@@ -144,18 +207,66 @@ def test_page_has_no_foreign_parts(served):
         assert not re.search(rb"https?://|\bstyle=|\bon\w+=\"|<script>", part)
 
 
-def test_flame_graph_in_a_browser(deleted, load, tmp_path):
+def click(name):
+    return (f"[...document.querySelectorAll('#flames div')]"
+            f".find(box => box.textContent === '{name}').click()")
+
+
+def change(control, value):
+    return (f"const control = document.getElementById('{control}'); {value};"
+            "control.dispatchEvent(new Event('input')); control.dispatchEvent(new Event('change'))")
+
+
+def test_flame_graph_in_a_browser(deleted, load, browser):
+    """Drawn, searched, zoomed, inverted, by thread."""
     with load(deleted):
-        dom = browse(deleted.url + "ui?profile=profile&seconds=2", tmp_path,
-                     "--virtual-time-budget=60000", "--timeout=20000", "--dump-dom").stdout
-    boxes = re.findall(r'<div class="(own|inline|foreign)[^"]*" title="([^"]*)"', dom)
-    assert any(title.startswith("epoll_turn ") for _, title in boxes), dom[-3000:]
-    assert {kind for kind, _ in boxes} == {"own", "inline", "foreign"}
-    table = re.findall(r'<tr data-name="([^"]*)"', dom)
-    assert "epoll_turn" in table and len(table) > 10
+        browser.open(deleted.url + "ui?profile=profile&seconds=2")
+        browser.wait("return !document.getElementById('top').hidden")
+    boxes = browser.run(BOXES)
+    assert boxes[0].startswith("all ")
+    assert any(title.startswith("epoll_turn ") for title in boxes), boxes
+    kinds = browser.run("return [...document.querySelectorAll('#flames div')]"
+                        ".map(box => box.className)")
+    assert {"own", "inline", "foreign"} <= set(kinds)
+    rows = browser.run(ROWS)
+    assert "epoll_turn" in rows and len(rows) > 5
+
+    browser.run(change("search", "control.value = 'epoll_turn'"))
+    found = browser.run("return document.querySelectorAll('#flames .found').length")
+    share = browser.run("return document.getElementById('found').textContent")
+    assert found >= 1 and float(re.search(r"([\d.]+) %", share)[1]) > 50, share
+
+    browser.run(click("epoll_turn"))
+    width = browser.run("return [...document.querySelectorAll('#flames div')]"
+                        ".find(box => box.textContent === 'epoll_turn').style.width")
+    assert width == "100%" and len(browser.run(BOXES)) <= len(boxes) + 20
+    assert not browser.run("return document.getElementById('reset').hidden")
+    browser.run("document.getElementById('reset').click()")
+    assert browser.run(BOXES) == boxes
+
+    browser.run(change("inverted", "control.checked = true"))
+    assert any(title.startswith(("send ", "recv ", "epoll_wait "))
+               for title in browser.run(BOXES)[1:])
+    browser.run(change("inverted", "control.checked = false"))
+    browser.run(change("threads", "control.checked = true"))
+    assert any(title.startswith("ackd-worker-") for title in browser.run(BOXES))
 
 
-def test_page_shows_why_there_is_no_profile(deleted, tmp_path):
-    dom = browse(deleted.url + "ui?profile=heap&seconds=9999", tmp_path,
-                 "--virtual-time-budget=5000", "--dump-dom").stdout
-    assert "profile duration exceeds the limit" in dom
+@pytest.mark.parametrize("kind", ("heap", "allocs", "goroutine", "threadcreate", "mutex", "block"))
+def test_page_of_other_kinds(deleted, browser, kind):
+    browser.open(deleted.url + f"ui?profile={kind}")
+    browser.wait("return !document.getElementById('top').hidden")
+    assert browser.run(BOXES)[0].startswith("all ")
+
+
+def test_page_shows_why_there_is_no_profile(deleted, browser):
+    browser.open(deleted.url + "ui?profile=heap&seconds=9999")
+    browser.wait("return document.getElementById('status').textContent.includes("
+                 "'profile duration exceeds the limit')")
+
+
+def test_page_of_a_sleeping_server(start, browser):
+    server = start("--workers=1")
+    browser.open(server.url + "ui?profile=profile&seconds=1&hz=1")
+    browser.wait("return document.getElementById('status').textContent.includes("
+                 "'nothing in this profile')")

@@ -155,6 +155,8 @@ async function fetchProfile(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${response.status}: ${(await response.text()).trim()}`);
   const packed = await response.blob();
+  at('raw').href = URL.createObjectURL(packed); // the very profile that is shown
+  at('raw').hidden = false;
   const stream = packed.stream().pipeThrough(new DecompressionStream('gzip'));
   return decode(new Uint8Array(await new Response(stream).arrayBuffer()));
 }
@@ -405,7 +407,7 @@ async function begin() {
   if (query.get('profile') === 'profile' && !query.get('seconds')) query.set('seconds', '5');
   fill(at('kind'), KINDS, query.get('profile'));
   at('seconds').value = query.get('seconds') || '';
-  at('raw').href = profileUrl(query);
+  at('raw').download = `${query.get('profile')}.pb.gz`;
   at('title').textContent = document.title = `${query.get('profile')} of ${location.host}`;
   if (query.get('seconds')) at('status').textContent = `taking it: ${query.get('seconds')} s`;
   try {
