@@ -5,12 +5,12 @@
 #| Usage: ./dev test [--all]
 #|
 #| Without --all: style guide, unit tests with the corpora, the black-box suite against ackd, the
-#| suite of ackload. Needs the core packages only.
+#| suite of ackload, profiles. Needs the core packages only.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, those servers of bench/peers that can be built here, and the demo. Twelve minutes on
-#| two cores.
+#| /metrics, profiles in go tool pprof and in a browser, those servers of bench/peers that can be
+#| built here, and the demo. A quarter of an hour on two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -38,7 +38,9 @@ stage_suites() {
         fi
     done
     # ackd's own choice is io_uring where the kernel has it: the other engine as well, by name.
-    stage "contract tests, epoll${2:-}" run_pytest "$1" contract epoll
+    stage "contract tests, epoll${2:-}" run_pytest "$1" contract --engine epoll
+    # Viewers and long measurements come with --all, once.
+    stage "profile tests${2:-}" run_pytest "$1" profile -m 'not viewers and not long'
 }
 
 stage 'packages' need_packages core
@@ -48,7 +50,7 @@ stage 'tools' check_tools
 stage_suites test
 [ -n "$all" ] || end_stages
 
-stage 'all packages' need_packages core clang lint all
+stage 'all packages' need_packages core clang lint profile all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -57,6 +59,7 @@ stage_suites asan ', asan'
 stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
+stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 stage 'peers' run_pytest release peers
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
