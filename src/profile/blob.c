@@ -80,8 +80,9 @@ static size_t encode(uint64_t number, uint8_t ret_bytes[VARINT_SIZE_MAX])
 static void put_varint(struct blob *blob, uint64_t number)
 {
     uint8_t bytes[VARINT_SIZE_MAX];
+    const size_t size = encode(number, bytes);
 
-    blob_append(blob, bytes, encode(number, bytes));
+    blob_append(blob, bytes, size);
 }
 
 void blob_put_number(struct blob *blob, uint32_t field, uint64_t number)

@@ -146,7 +146,7 @@ static int dump(char **ret_text, struct ackd_error *error)
 int heap_take(const struct profile_kind *kind, struct profile **ret_profile,
               struct ackd_error *error)
 {
-    char *text;
+    char *text = NULL;
 
     if (!mallctl)
         return error_raise(error, -ENOTSUP, "this program was built without jemalloc");

@@ -40,7 +40,7 @@ void places_free(struct places *places)
 {
     if (!places)
         return;
-    for (size_t i = 0; places->numbers && i < intern_count(places->numbers); i++)
+    for (size_t i = 0; places->places && i < intern_count(places->numbers); i++)
         free_place(places->places[i]);
     free(places->places);
     intern_free(places->numbers);

@@ -51,7 +51,8 @@ static size_t make_key(struct key *ret_key, const uintptr_t *frames, size_t dept
     memset(ret_key->label, 0, sizeof ret_key->label);
     if (size > 0)
         memcpy(ret_key->label, label, size);
-    memcpy(ret_key->frames, frames, depth * sizeof *frames);
+    if (depth > 0)
+        memcpy(ret_key->frames, frames, depth * sizeof *frames);
     return offsetof(struct key, frames) + depth * sizeof *frames;
 }
 

@@ -55,12 +55,10 @@ static uintptr_t interrupted_ip(const void *ucontext)
 {
     const ucontext_t *const context = ucontext;
 
-#if defined __x86_64__
+#ifdef __x86_64__
     return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined __aarch64__
-    return (uintptr_t)context->uc_mcontext.pc;
 #else
-#error "say here where the instruction pointer of an interrupted thread is"
+    return (uintptr_t)context->uc_mcontext.pc; /* as ARM and RISC-V call theirs */
 #endif
 }
 

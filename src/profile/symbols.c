@@ -120,37 +120,43 @@ static Dwfl_Module *module_of(struct symbols *symbols, const struct map *map)
 
 /* --- texts --- */
 
+/* Where the last part of the path from @begin up to @end, which ends with a '/', begins; NULL if
+ * there is none that ".." could take back. */
+static char *last_part(char *begin, char *end)
+{
+    char *part = end;
+
+    if (end == begin)
+        return NULL;
+    for (part--; part > begin && part[-1] != '/';)
+        part--;
+    return end - part == 3 && memcmp(part, "../", 3) == 0 ? NULL : part;
+}
+
 /* Copies @path without "./" and "folder/../". */
 static void tidy_path(const char *path, char *ret_path, size_t path_size)
 {
-    char *end = ret_path;
-    const char *at = path;
+    char *const begin = ret_path + (path[0] == '/');
+    char *end = begin;
 
-    while (*at) {
-        const size_t size = strcspn(at, "/");
-        const bool is_up = size == 2 && strncmp(at, "..", 2) == 0;
-        char *last = end; /* begin of the last part written */
+    ret_path[0] = '/';
+    while (*path) {
+        const size_t size = strcspn(path, "/");
+        char *const last = size == 2 && memcmp(path, "..", 2) == 0 ? last_part(begin, end) : NULL;
 
-        while (last > ret_path && last[-1] == '/')
-            last--;
-        while (last > ret_path && last[-1] != '/')
-            last--;
-        const bool has_last = end > ret_path + (ret_path[0] == '/') && strncmp(last, "../", 3) != 0;
-        if (is_up && has_last) {
+        if (last) {
             end = last;
-        } else if (size > 0 && !(size == 1 && *at == '.')) {
+        } else if (size > 0 && !(size == 1 && *path == '.')) {
             if (size + 2 > path_size - (size_t)(end - ret_path))
                 break;
-            memcpy(end, at, size);
+            memcpy(end, path, size);
             end += size;
             *end++ = '/';
-        } else if (size == 0 && at == path) {
-            *end++ = '/';
         }
-        at += size;
-        at += strspn(at, "/") > 0 ? 1 : 0;
+        path += size;
+        path += *path == '/';
     }
-    if (end > ret_path + 1 && end[-1] == '/')
+    if (end > begin)
         end--;
     *end = '\0';
 }

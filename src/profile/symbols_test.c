@@ -50,9 +50,13 @@ static void functions_of_libraries_have_names_that_people_use(void **state)
 {
     struct symbols *const symbols = symbols_open();
     struct symbol found[SYMBOLS_INLINE_DEPTH_MAX];
+    /* That of libc: a sanitizer has one of its own in front. */
+    void *const libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
 
     (void)state;
-    assert_int_equal(symbols_find(symbols, (uintptr_t)dlsym(RTLD_NEXT, "send"), found), 1);
+    assert_non_null(libc);
+    assert_int_equal(symbols_find(symbols, (uintptr_t)dlsym(libc, "send"), found), 1);
+    dlclose(libc);
     assert_string_equal(found[0].function, "send");
     assert_string_equal(found[0].file, "");
     symbols_close(symbols);

@@ -2,6 +2,7 @@
 """Every path under /debug/pprof: Go's parameters, status codes, headers and texts; and each way in
 which a profile can be hard to get."""
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pprof
 import pytest
+from client import wait_for
 
 from conftest import ACKD, ACKLOAD, DEADLINE, in_background
 
@@ -67,8 +69,9 @@ def test_cpu_profile_under_load(served, load):
     assert "epoll_turn" in pprof.functions_of(profile)
     assert {"ackd-worker-0", "ackd-worker-1"} & {sample.thread for sample in profile.samples}
     assert "src/engine/engine_epoll.c" in profile.files
-    assert not [file for file in profile.files if file.startswith("/")], "relative, all of them"
-    if not served.is_instrumented():  # those hold signals back
+    if not served.is_instrumented():  # those hold signals back, and have files of their own
+        # Ours are relative; inline functions of libc are where its headers are.
+        assert not [file for file in profile.files if re.match("/(?!usr/include/)", file)]
         # /proc counts ticks, and a little before and after the profile too.
         assert 0.85 * used < pprof.total(profile, "cpu") / 1e9 < 1.05 * used
 
@@ -321,7 +324,8 @@ def test_program_without_its_names(start, load, tmp_path, strip, words, named):
     program = tmp_path / "ackd"
     subprocess.run(["strip", strip, "-o", program, ACKD], check=True)
     server = start(program=program)
-    assert words in server.log() and words in server.ok("").decode()
+    wait_for(lambda: words in server.log(), "a warning")
+    assert words in server.ok("").decode()
     with load(server):
         profile = pprof.parse(server.ok("profile?seconds=2"))
     found = pprof.functions_of(profile)
@@ -355,7 +359,8 @@ def test_profile_on_exit_that_cannot_be_written(start):
 
 def test_remote_needs_a_word_and_gives_a_warning(start):
     server = start("--pprof-allow-remote", pprof="0.0.0.0:0")
-    assert "level=warn" in server.log() and "other machines" in server.log()
+    wait_for(lambda: "other machines" in server.log(), "a warning")
+    assert "level=warn" in server.log()
     server.pprof_address = ("127.0.0.1", server.pprof_address[1])
     server.ok("")
 

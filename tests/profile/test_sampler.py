@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How exact the sampler is, what it costs, and that it costs nothing while nobody asks."""
 import os
-import pathlib
 import re
 import subprocess
 
@@ -12,9 +11,6 @@ from server import parse_address
 
 from conftest import ACKD, BENCH, DEADLINE, in_background
 
-SANITIZED = any(mark in pathlib.Path(ACKD).read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
-exact = pytest.mark.skipif(SANITIZED, reason="sanitizers hold signals back, and time is theirs")
-
 
 def bench(*arguments):
     finished = subprocess.run([BENCH, *map(str, arguments)], capture_output=True, text=True,
@@ -24,7 +20,7 @@ def bench(*arguments):
     return {name: float(value) for name, value in map(str.split, finished.stdout.splitlines())}
 
 
-@exact
+@pytest.mark.exact
 @pytest.mark.long
 @pytest.mark.parametrize("hz", (100, 1000))
 def test_sampled_is_true_cpu_time(hz):
@@ -35,19 +31,21 @@ def test_sampled_is_true_cpu_time(hz):
     assert found["lost"] == 0
 
 
-@exact
+@pytest.mark.exact
 def test_a_sample_costs_little():
     found = bench("cost")
     assert found["samples"] >= 20000, "all of them were taken"
     assert found["percent_at_100_hz"] <= 1
 
 
+@pytest.mark.loader
 @pytest.mark.parametrize("seconds", (3, pytest.param(60, marks=pytest.mark.long)))
 def test_soak(start, load, seconds):
     """1 kHz beside threads and libraries that come and go, and a server under full load that is
     profiled at the same rate: no hang, no crash."""
     server = start()
-    joined = in_background(server.get, f"profile?seconds={seconds}&hz=1000")
+    joined = in_background(server.get, f"profile?seconds={seconds}&hz=1000", "GET", None,
+                           seconds)
     with load(server, "--time", f"{seconds + 60}s"):
         found = bench("soak", seconds)
         status, _, body = joined()
@@ -81,7 +79,7 @@ def instructions(folder, function, count, heap, listen):
     return int(re.search(r"^(?:summary|totals): (\d+)", output.read_text(), re.M)[1])
 
 
-@exact
+@pytest.mark.exact
 @pytest.mark.viewers
 @pytest.mark.parametrize("function, tolerance", (("intake_take", 0), ("session_received", 1)))
 def test_nothing_when_nobody_asks(tmp_path, function, tolerance):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The real viewers: go tool pprof as Debian has it, and a browser. The program's file is gone before
-they look."""
+"""The real viewers: go tool pprof as Debian has it, and a browser. The program's file is gone
+before they look."""
 import contextlib
 import http.client
 import json
@@ -46,7 +46,8 @@ def go(tmp_path):
                                   timeout=DEADLINE * 2)
         assert finished.returncode == 0, finished.stderr
         # What it could not do it says there.
-        assert may_complain or not re.search(r"[Ff]ailed|[Ww]arning|error", finished.stderr), finished.stderr
+        complaints = re.search(r"[Ff]ailed|[Ww]arning|error", finished.stderr)
+        assert may_complain or not complaints, finished.stderr
         return finished.stdout
 
     return go
