@@ -5,7 +5,7 @@
 #| Usage: ./dev test [--all]
 #|
 #| Without --all: style guide, unit tests with the corpora, the black-box suite against ackd, the
-#| suite of ackload. Needs the core packages only.
+#| suites of ackload and of the teaching ladder. Needs the core packages only.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
@@ -31,7 +31,7 @@ build_and_test() {
 # The suites that are there, against build/$1.
 stage_suites() {
     stage "unit tests${2:-}" build_and_test "$1"
-    for suite in contract load; do
+    for suite in contract load ladder; do
         if [ -d "tests/$suite" ]; then
             stage "$suite tests${2:-}" run_pytest "$1" "$suite"
         fi
