@@ -6,6 +6,7 @@
  * Exit codes are ackd's: 0, 3 if acks were dropped on the way out, 71, 78. */
 #include "common.h"
 
+#include <ackd/profile.h>
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
@@ -17,12 +18,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "admin/http.h"
 #include "base/address.h"
 #include "base/clock.h"
 #include "common_http.h"
 #include "common_threads.h"
 #include "engine/listener.h"
+#include "http/http.h"
 
 enum {
     EXIT_ACKS_DROPPED = 3,
@@ -36,12 +37,14 @@ enum {
 struct program {
     const char *listen;
     const char *metrics_listen;
+    const char *pprof_listen;
     const char *ports_file;
     int signal_fd;
     int listen_fd;
     struct address listen_bound;
     struct address metrics_bound;
     struct http *metrics;
+    struct ackd_profile_server *profiles;
 };
 
 static void print_help(void)
@@ -51,10 +54,16 @@ static void print_help(void)
            "SUBMIT_ACK, with a thread for each connection.\n\n"
            "  --listen ADDR:PORT               where to listen (127.0.0.1:8888)\n"
            "  --metrics-listen ADDR:PORT|off   where to serve /metrics (127.0.0.1:8889)\n"
+           "  --pprof-listen ADDR:PORT|off     where to serve /debug/pprof (127.0.0.1:6060)\n"
            "  --ports-file FILE                write what was bound to FILE\n"
            "  --help                           print this and exit\n\n"
            "Port 0 takes any. SIGTERM ends it; at most %d connections are served.\n",
            stage_name, CONNECTION_COUNT_MAX);
+}
+
+static const char *or_off(const char *address)
+{
+    return strcmp(address, "off") == 0 ? NULL : address;
 }
 
 /* False when the options are not legal, which getopt has said then. */
@@ -63,6 +72,7 @@ static bool parse_options(int argc, char **argv, struct program *program)
     static const struct option options[] = {
         {"listen", required_argument, NULL, 'l'},
         {"metrics-listen", required_argument, NULL, 'm'},
+        {"pprof-listen", required_argument, NULL, 'p'},
         {"ports-file", required_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -75,7 +85,10 @@ static bool parse_options(int argc, char **argv, struct program *program)
             program->listen = optarg;
             break;
         case 'm':
-            program->metrics_listen = strcmp(optarg, "off") == 0 ? NULL : optarg;
+            program->metrics_listen = or_off(optarg);
+            break;
+        case 'p':
+            program->pprof_listen = or_off(optarg);
             break;
         case 'f':
             program->ports_file = optarg;
@@ -134,11 +147,20 @@ static int open_sockets(struct program *program)
         status = listener_open(&address, &program->listen_fd, &program->listen_bound, &error);
     if (status < 0)
         return fail(error.text, " (option --listen)");
-    if (!program->metrics_listen)
-        return 0;
-    if (metrics_start(&program->metrics, program->metrics_listen, &program->metrics_bound, &error) <
-        0)
+    if (program->metrics_listen && metrics_start(&program->metrics, program->metrics_listen,
+                                                 &program->metrics_bound, &error) < 0)
         return fail(error.text, " (option --metrics-listen)");
+    return 0;
+}
+
+static int open_profiles(struct program *program)
+{
+    const struct ackd_profile_options options = {.listen = program->pprof_listen};
+    struct ackd_error error;
+
+    if (program->pprof_listen &&
+        ackd_profile_server_start(&program->profiles, &options, &error) < 0)
+        return fail(error.text, " (option --pprof-listen)");
     return 0;
 }
 
@@ -163,6 +185,8 @@ static int write_ports_file(const struct program *program)
     print_bound(file, "listen", &program->listen_bound, " dialect=spec");
     if (program->metrics)
         print_bound(file, "metrics", &program->metrics_bound, "");
+    if (program->profiles)
+        fprintf(file, "pprof %s\n", ackd_profile_server_address(program->profiles));
     if (fclose(file) != 0 || rename(temporary, program->ports_file) < 0)
         return fail(strerror(errno), " (option --ports-file)");
     return 0;
@@ -197,6 +221,8 @@ static int run(struct program *program)
     if (take_signals(program) < 0)
         return fail("cannot take signals", "");
     int code = open_sockets(program);
+    if (code == 0)
+        code = open_profiles(program);
     if (code == 0 && program->ports_file)
         code = write_ports_file(program);
     if (code != 0)
@@ -212,11 +238,14 @@ static int run(struct program *program)
 
 int main(int argc, char **argv)
 {
-    struct program program = {.listen = "127.0.0.1:8888", .metrics_listen = "127.0.0.1:8889"};
+    struct program program = {.listen = "127.0.0.1:8888",
+                              .metrics_listen = "127.0.0.1:8889",
+                              .pprof_listen = "127.0.0.1:6060"};
 
     if (!parse_options(argc, argv, &program))
         return EXIT_CONFIG;
     const int code = run(&program);
+    ackd_profile_server_stop(program.profiles);
     http_stop(program.metrics);
     return code;
 }

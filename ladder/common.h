@@ -4,7 +4,7 @@
  *
  *      main thread             accepts, and waits for SIGTERM        common.c, common_options.c
  *      a thread each           one connection: stage_serve()         common_connection.c
- *      http thread             /metrics, the same text as ackd's     common_http.c
+ *      http threads            /metrics and /debug/pprof, as ackd's  common_http.c
  *
  * A thread stands for a goroutine: it reads, answers and waits for one connection alone.  Each
  * stage is one file, and differs from the one before by exactly one change:

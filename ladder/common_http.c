@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/http.h"
 #include "common_threads.h"
+#include "http/http.h"
 #include "stats/counters_expose.h"
 #include "stats/process.h"
 

@@ -76,7 +76,7 @@ class Server:
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", str(args.server_cpu),
              *step.command, "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0",
-             f"--ports-file={self.ports}"],
+             "--pprof-listen=off", f"--ports-file={self.ports}"],
             env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True)
 

@@ -30,12 +30,15 @@ int thread_start_sized(pthread_t *ret_thread, const char *name, size_t stack_siz
 
     assert(strlen(name) < THREAD_NAME_SIZE);
     sigfillset(&all);
+    sigdelset(&all, SIGPROF);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const int code = create(ret_thread, stack_size, run, context);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code != 0)
         return -code;
     pthread_setname_np(*ret_thread, name);
+    if (ackd_hook_thread_started)
+        ackd_hook_thread_started();
     return 0;
 }
 

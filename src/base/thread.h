@@ -2,7 +2,8 @@
  *
  * thread - threads with a name that leave signals to the program
  *
- * A library's threads block every signal: the program that embeds it handles them in its own. */
+ * A library's threads block every signal: the program that embeds it handles them in its own.  But
+ * for SIGPROF: nothing sends that to a thread but a profiler, which wants to see this one, too. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
@@ -19,5 +20,8 @@ int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), 
  * usual size.  -EINVAL if no thread can live on so few. */
 int thread_start_sized(pthread_t *ret_thread, const char *name, size_t stack_size,
                        void *(*run)(void *), void *context);
+
+/* The calling thread has started another one.  Weak: a profiler defines it, if there is one. */
+__attribute__((weak, visibility("default"))) void ackd_hook_thread_started(void);
 
 #endif

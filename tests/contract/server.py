@@ -110,10 +110,13 @@ class Ackd(Attached):
         assert self.ports_path.exists(), f"ackd ended: {self.process.returncode}\n{self.log()}"
         self.listeners = []  # (address, dialect), in order
         self.metrics_address = None
+        self.pprof_address = None
         for line in self.ports_path.read_text().splitlines():
             kind, address, *rest = line.split(" ")
             if kind == "metrics":
                 self.metrics_address = parse_address(address)
+            elif kind == "pprof":
+                self.pprof_address = parse_address(address)
             else:
                 self.listeners.append((parse_address(address), rest[0].removeprefix("dialect=")))
         # The first of each dialect.

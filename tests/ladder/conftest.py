@@ -4,7 +4,8 @@
     ACKD=build/test/src/ackd/ackd ACKLOAD=build/test/src/load/ackload \\
         /usr/bin/python3 -m pytest tests/ladder
 
-The build folder is that of ACKD; the stages are in its folder ladder/.
+The build folder is that of ACKD; the stages are in its folder ladder/.  What is marked `release`
+runs only when it is asked for, -m release: it wants an optimised build, Go's pprof and gnuplot.
 """
 import os
 import pathlib
@@ -37,7 +38,8 @@ def start(tmp_path):
     def start_one(name, *arguments, **options):
         folder = tmp_path / f"{name}-{len(servers)}"
         folder.mkdir()
-        started = server_module.Ackd(str(BUILD / "ladder" / name), folder, *arguments, **options)
+        started = server_module.Ackd(str(BUILD / "ladder" / name), folder,
+                                     "--pprof-listen=127.0.0.1:0", *arguments, **options)
         servers.append(started)
         return started
 
