@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import namedtuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 START_DEADLINE = 20
@@ -43,25 +44,21 @@ class Trouble(Exception):
     """Ends the ladder with a message for the person who started it."""
 
 
-class Step:
-    """One server: its name, its command, and what is new in it."""
-
-    def __init__(self, name, change, *command):
-        self.name, self.change, self.command = name, change, command
+Step = namedtuple("Step", "name command")
 
 
 def steps_of(build):
     """The steps that this build has; the others are said."""
-    ackd = str(build / "src/ackd/ackd")
-    plain = (ackd, "--workers=1", "--log-level=error")
-    steps = [Step("unbuffered", "2 reads, malloc, 2 writes", str(build / "ladder/unbuffered")),
-             Step("buffered", "+ 4 KiB buffers", str(build / "ladder/buffered")),
-             Step("pooled", "+ packets from a pool", str(build / "ladder/pooled")),
-             Step("ackd epoll", "+ one thread, in place, 256 KiB", *plain)]
-    options = subprocess.run([ackd, "--help"], capture_output=True, text=True, check=True).stdout
+    ackd = (str(build / "src/ackd/ackd"), "--workers=1", "--log-level=error")
+    steps = [Step(stage, (str(build / "ladder" / stage),))
+             for stage in ("unbuffered", "buffered", "pooled")]
+    options = subprocess.run([ackd[0], "--help"], capture_output=True, text=True,
+                             check=True).stdout
     if "--engine" in options:
-        steps.append(Step("ackd io_uring", "+ io_uring", *plain, "--engine=uring"))
+        steps.append(Step("ackd epoll", (*ackd, "--engine=epoll")))
+        steps.append(Step("ackd io_uring", (*ackd, "--engine=uring")))
     else:
+        steps.append(Step("ackd epoll", ackd))
         print("ackd io_uring: skipped, this ackd has no option --engine")
     return steps
 
@@ -161,7 +158,6 @@ def measure_shape(args, steps, shape):
                 rows[step.name].setdefault(figure, []).append(value)
     for step in steps:
         rows[step.name]["allocations"] = [count_allocations(args, step, shape)]
-        rows[step.name]["change"] = step.change
     return rows
 
 
@@ -204,7 +200,7 @@ def plot(results, path):
     script = [f'set terminal svg size 900,620 font "sans-serif,12" background "white"',
               f'set output "{path}"', "set multiplot layout 2,2", "set style data histogram",
               "set style fill solid 0.85", "set boxwidth 0.9", "set grid ytics lc '#dddddd'",
-              "set border 3", "set tics nomirror out", "set xtics rotate by -20",
+              "set border 3", "set tics nomirror out", "set xtics rotate by -20 noenhanced",
               "set key top left reverse Left samplen 1"]
     for figure, title, is_log in PANELS:
         data = f"${figure}"
