@@ -47,14 +47,14 @@ VISIBLE void *malloc(size_t size)
     return ((void *(*)(size_t))next("malloc"))(size);
 }
 
-VISIBLE void *calloc(size_t count, size_t size)
+VISIBLE void *calloc(size_t nmemb, size_t size)
 {
-    return ((void *(*)(size_t, size_t))next("calloc"))(count, size);
+    return ((void *(*)(size_t, size_t))next("calloc"))(nmemb, size);
 }
 
-VISIBLE void *realloc(void *old, size_t size)
+VISIBLE void *realloc(void *ptr, size_t size)
 {
-    return ((void *(*)(void *, size_t))next("realloc"))(old, size);
+    return ((void *(*)(void *, size_t))next("realloc"))(ptr, size);
 }
 
 VISIBLE void *aligned_alloc(size_t alignment, size_t size)
@@ -62,7 +62,7 @@ VISIBLE void *aligned_alloc(size_t alignment, size_t size)
     return ((void *(*)(size_t, size_t))next("aligned_alloc"))(alignment, size);
 }
 
-VISIBLE int posix_memalign(void **ret_memory, size_t alignment, size_t size)
+VISIBLE int posix_memalign(void **memptr, size_t alignment, size_t size)
 {
-    return ((int (*)(void **, size_t, size_t))next("posix_memalign"))(ret_memory, alignment, size);
+    return ((int (*)(void **, size_t, size_t))next("posix_memalign"))(memptr, alignment, size);
 }
