@@ -154,6 +154,32 @@ static void a_failed_start_is_an_errno_and_leaves_the_mask(void **state)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* --- the size of the stack --- */
+
+static void *measure_stack(void *size)
+{
+    pthread_attr_t attributes;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstacksize(&attributes, size);
+        pthread_attr_destroy(&attributes);
+    }
+    return NULL;
+}
+
+static void has_the_stack_that_was_asked_for(void **state)
+{
+    enum { SMALL = 512 * 1024 };
+    size_t size = 0;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(thread_start_sized(&thread, "test-small", SMALL, measure_stack, &size), 0);
+    pthread_join(thread, NULL);
+    assert_in_range(size, SMALL / 2, SMALL);
+    assert_int_equal(thread_start_sized(&thread, "test-tiny", 1, measure_stack, &size), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +188,7 @@ int main(void)
         cmocka_unit_test(leaves_the_mask_of_its_starter),
         cmocka_unit_test(has_its_name),
         cmocka_unit_test(a_failed_start_is_an_errno_and_leaves_the_mask),
+        cmocka_unit_test(has_the_stack_that_was_asked_for),
     };
     return cmocka_run_group_tests_name("thread", tests, NULL, NULL);
 }
