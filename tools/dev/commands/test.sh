@@ -9,7 +9,7 @@
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, and the demo. Twelve minutes on two cores.
+#| /metrics, what is in monitor/ with a real Prometheus, and the demo. Fifteen minutes on two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -45,7 +45,7 @@ stage 'tools' check_tools
 stage_suites test
 [ -n "$all" ] || end_stages
 
-stage 'all packages' need_packages core clang lint all
+stage 'all packages' need_packages core clang lint monitor all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -55,6 +55,9 @@ stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
 stage 'promtool' python3 tools/promtool_check.py --build build/release
+stage 'monitor: files' check_monitor
+stage 'monitor: values' python3 tools/monitor.py --build build/release --check
+stage 'monitor: alerts' python3 tools/monitor.py --build build/release --fire
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
     --port 0 --demo-port 0 --metrics-port 0
 end_stages
