@@ -3,10 +3,11 @@
 #
 # fresh - does ./dev work on a machine that has nothing? Tries it in a bare Debian 12
 #
-#      tools/fresh.sh [-k] [-d DIR] [COMMAND [OPTION...]]        (as root; COMMAND: test)
+#      tools/fresh.sh [-kr] [-d DIR] [COMMAND [OPTION...]]        (as root; COMMAND: test)
 #
 #      -d DIR   where the root file system is made (a new folder under /var/tmp)
 #      -k       keep it; a DIR that holds one already is used again, as it was left
+#      -r       only make it, and keep it
 #
 # debootstrap --variant=minbase makes the root from this machine's own Debian mirror. What is
 # committed is cloned into it, and ./dev COMMAND runs there by chroot. The loopback network is this
@@ -15,6 +16,7 @@ set -eu
 
 suite=bookworm
 keep=
+root_only=
 target=
 
 usage() {
@@ -22,10 +24,14 @@ usage() {
     exit 64
 }
 
-while getopts d:k option; do
+while getopts d:kr option; do
     case $option in
     d) target=$OPTARG ;;
     k) keep=1 ;;
+    r)
+        keep=1
+        root_only=1
+        ;;
     *) usage ;;
     esac
 done
@@ -90,6 +96,7 @@ trap 'exit 143' TERM
 [ -x "$target/usr/bin/apt-get" ] || make_root
 echo "fresh: $suite minbase in $target, $(chroot "$target" dpkg-query -W | wc -l) packages," \
     "$(($(date +%s) - begin)) s"
+[ -z "$root_only" ] || exit 0
 mount -t proc proc "$target/proc"
 mkdir -p "$target/dev/shm"
 mount -t tmpfs tmpfs "$target/dev/shm"

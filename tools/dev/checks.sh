@@ -42,11 +42,22 @@ check_format() {
     say "clang-format: nothing to change"
 }
 
+# What stands in monitor/, by the tools that read it. The image's own test is tools/image.py.
+check_monitor() {
+    python3 tools/dashboards.py --check
+    promtool check config monitor/prometheus/prometheus.yml
+    promtool test rules monitor/prometheus/tests/*.yml
+    docker-compose -f monitor/docker-compose.yml config -q
+    docker-compose -f monitor/docker-compose.yml --profile load config -q
+    say "docker-compose: nothing found"
+    python3 tools/image.py --libraries
+}
+
 check_shell() {
     # shellcheck disable=SC2046 # names without spaces
     shellcheck -s sh dev $(find tools -name '*.sh')
     # shellcheck disable=SC2046
-    shellcheck $(find .ci -type f)
+    shellcheck $(find .ci -type f) $(find monitor -name '*.sh')
     say "shellcheck: nothing found"
 }
 

@@ -9,8 +9,9 @@
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, profiles in go tool pprof and in a browser, those servers of bench/peers that can be
-#| built here, the demo, and a short run of the ladder. A quarter of an hour on two cores.
+#| /metrics, what is in monitor/ with a real Prometheus, profiles in go tool pprof and in a browser,
+#| those servers of bench/peers that can be built here, the demo, and a short run of the ladder. A
+#| quarter of an hour on two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -56,7 +57,7 @@ stage 'tools' check_tools
 stage_suites test
 [ -n "$all" ] || end_stages
 
-stage 'all packages' need_packages core clang lint profile ladder all
+stage 'all packages' need_packages core clang lint profile ladder monitor all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -68,6 +69,9 @@ stage 'release build' build_preset release
 stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 stage 'peers' run_pytest release peers
+stage 'monitor: files' check_monitor
+stage 'monitor: values' python3 tools/monitor.py --build build/release --check
+stage 'monitor: alerts' python3 tools/monitor.py --build build/release --fire
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
     --port 0 --demo-port 0 --metrics-port 0
 stage 'ladder' run_release_tests
