@@ -221,10 +221,17 @@ def run_all():
 
 
 def list_libraries(program):
-    """Debian packages of the libraries that @program is linked with, but those of every image."""
+    """Debian packages of the libraries that @program itself names, but those of every image.
+
+    What these need in turn comes with their packages."""
     listed = subprocess.run(['ldd', program], check=True, capture_output=True, text=True).stdout
+    dynamic = subprocess.run(['readelf', '-d', program], check=True, capture_output=True,
+                             text=True).stdout
+    needed = set(re.findall(r'\(NEEDED\).*\[(\S+)\]', dynamic))
     packages = set()
-    for path in re.findall(r'=> (/\S+)', listed):
+    for name, path in re.findall(r'(\S+) => (/\S+)', listed):
+        if name not in needed:
+            continue
         for name in {path, os.path.realpath(path), re.sub('^/usr', '', os.path.realpath(path))}:
             found = subprocess.run(['dpkg-query', '-S', name], capture_output=True, text=True,
                                    check=False).stdout

@@ -45,7 +45,7 @@ MONITOR = ROOT / 'monitor/prometheus'
 SCRAPE_SECONDS = 5
 READY_SECONDS = 30
 FIRST_SECONDS = 25  # until the last 15 s were wholly under load, and scraped
-CHECK_SECONDS = 38  # a window of 30 s between two scrapes fits, wherever they fall
+CHECK_SECONDS = 40  # a window of 30 s between two scrapes fits, wherever they fall
 WINDOW_SECONDS = 30
 EVENTS_AT_SECONDS = 14  # then something goes wrong, so that panels about it have something to show
 PANELS_AT_SECONDS = 26  # when that has been scraped
@@ -108,6 +108,10 @@ class Prometheus:
         if len(found) > 1:
             raise Trouble(f'{expression}: {len(found)} series')
         return found[0][1] if found else None
+
+    def has_scraped(self):
+        return bool(self.query('up{job="tcp-server"}')) and not any(
+            labels['alertname'] == 'AckdTargetMissing' for labels in self.firing())
 
     def firing(self):
         """The labels of each alert that fires. The series ALERTS would lag two evaluations."""
@@ -275,6 +279,8 @@ class Stack:
             f'--storage.tsdb.path={self.scratch / "data"}', f'--web.listen-address={address}',
             f'--web.console.templates={self.scratch}', f'--web.console.libraries={self.scratch}'])
         wait_until('Prometheus', prometheus.is_ready, process, log)
+        # Until its first scrape it knows no target, and says so.
+        wait_until('its first scrape', prometheus.has_scraped, process, log)
         return prometheus
 
 
