@@ -24,11 +24,13 @@ static uint32_t count_unsent(const struct buffer *acks, uint8_t submit_ack_comma
 {
     const size_t size = buffer_size(acks);
     const uint8_t *const end = acks->data + acks->end;
-    uint32_t count = size % ACK_FRAME_SIZE != 0;
+    uint32_t count = 0;
 
-    for (size_t i = 1; i <= size / ACK_FRAME_SIZE; i++)
+    /* A buffer of acks begins with a whole one: that of which a part is sent is still there. */
+    for (size_t i = 1; i <= (size + ACK_FRAME_SIZE - 1) / ACK_FRAME_SIZE; i++)
         count += end[ACK_COMMAND_OFFSET - (ptrdiff_t)(i * ACK_FRAME_SIZE)] == submit_ack_command;
-    return count < acks->tag ? count : acks->tag;
+    assert(count <= acks->tag);
+    return count;
 }
 
 /* Counts what becomes of the acks in a buffer that will not be sent. */

@@ -570,6 +570,28 @@ static void a_stuck_peer_is_reset_and_one_that_reads_slowly_is_not(void **state)
 
 /* --- deferral --- */
 
+static void half_a_conn_ack_is_no_ack_to_a_submit(void **state)
+{
+    uint8_t stream[64];
+    size_t size = 0;
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    const sim_conn peer = join(&rig);
+    sim_set_send_sizes(rig.engine, peer, SIZE_MAX, ACK_FRAME_SIZE + 3);
+    size = put_request(stream, size, COMMAND_SUBMIT, 1, 0);
+    size = put_request(stream, size, COMMAND_CONN, 2, 0);
+    size = put_request(stream, size, COMMAND_SUBMIT, 3, 0);
+    sim_write(rig.engine, peer, stream, size);
+    turn(&rig, 1);
+    sim_reset(rig.engine, peer);
+    turn(&rig, 2);
+    assert_int_equal(counter_read(&rig.worker->counters.submit_acks_sent), 1);
+    assert_int_equal(counter_read(&rig.worker->counters.acks_dropped), 1);
+    teardown(&rig);
+}
+
 static void deferred_acks_leave_in_request_order(void **state)
 {
     uint8_t stream[256];
@@ -868,6 +890,7 @@ int main(void)
         cmocka_unit_test(an_idle_peer_is_closed_and_a_busy_one_is_not),
         cmocka_unit_test(dribbling_does_not_extend_the_frame_timeout),
         cmocka_unit_test(a_stuck_peer_is_reset_and_one_that_reads_slowly_is_not),
+        cmocka_unit_test(half_a_conn_ack_is_no_ack_to_a_submit),
         cmocka_unit_test(deferred_acks_leave_in_request_order),
         cmocka_unit_test(a_window_of_unanswered_requests_pauses_reading),
         cmocka_unit_test(a_peer_that_leaves_makes_its_batches_stale),
