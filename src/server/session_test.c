@@ -648,6 +648,43 @@ static void a_window_of_unanswered_requests_pauses_reading(void **state)
     teardown(&rig);
 }
 
+static void memory_that_a_lost_connection_gives_back_is_noticed(void **state)
+{
+    uint8_t stream[2048];
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    counter *const memory = &rig.worker->counters.deferred_bytes;
+    const sim_conn gone = join(&rig);
+    const sim_conn other = join(&rig);
+    rig.defer = true;
+    sim_write(rig.engine, gone, stream, put_submits(stream, 1, 1, 4));
+    turn(&rig, 1);
+    rig.defer = false; /* answered, and waiting behind the first */
+    sim_write(rig.engine, gone, stream, put_submits(stream, 2, 50, 4));
+    turn(&rig, 1);
+
+    /* As if a thousand other connections had the rest. */
+    const uint64_t own_size = counter_read(memory);
+    counter_add(memory, DEFERRED_WORKER_SIZE_MAX);
+    rig.defer = true;
+    sim_write(rig.engine, other, stream, put_submits(stream, 1, 1, 4));
+    turn(&rig, 1);
+    assert_int_equal(counter_read(&rig.worker->counters.paused_memory), 1);
+    sim_write(rig.engine, other, stream, put_submits(stream, 2, 1, 4));
+    turn(&rig, 1);
+    assert_int_equal(rig.submit_count, 52);
+    const uint64_t others_size = DEFERRED_WORKER_SIZE_MAX / 2 - own_size;
+    counter_add(memory, others_size - DEFERRED_WORKER_SIZE_MAX);
+
+    sim_reset(rig.engine, gone);
+    turn(&rig, 3);
+    assert_int_equal(rig.submit_count, 53);
+    counter_add(memory, -others_size);
+    teardown(&rig);
+}
+
 static void a_peer_that_leaves_makes_its_batches_stale(void **state)
 {
     uint8_t stream[256];
@@ -893,6 +930,7 @@ int main(void)
         cmocka_unit_test(half_a_conn_ack_is_no_ack_to_a_submit),
         cmocka_unit_test(deferred_acks_leave_in_request_order),
         cmocka_unit_test(a_window_of_unanswered_requests_pauses_reading),
+        cmocka_unit_test(memory_that_a_lost_connection_gives_back_is_noticed),
         cmocka_unit_test(a_peer_that_leaves_makes_its_batches_stale),
         cmocka_unit_test(a_half_closed_peer_gets_its_deferred_acks),
         cmocka_unit_test(the_idle_timeout_runs_from_the_last_ack),

@@ -159,7 +159,8 @@ static void on_closed(void *owner, struct engine_socket *socket)
     session_closed(owner, session_of(socket));
 }
 
-/* Reads the sessions again that waited for deferred memory. */
+/* Reads the sessions again that waited for deferred memory, which completed batches have given back
+ * or connections that are gone. */
 static void resume_sessions(struct worker *worker)
 {
     struct session *session;
@@ -184,7 +185,6 @@ static void on_woken(void *owner)
         session_completed(
             worker, session_table_find(&worker->table, batch->slot, batch->generation), batch);
     }
-    resume_sessions(worker);
 }
 
 static const struct engine_events worker_events = {
@@ -397,6 +397,7 @@ void worker_turn(struct worker *worker)
     engine_turn(worker->engine, (int64_t)(wait_ms(worker) * NS_PER_MS));
     while ((entry = wheel_take_expired(&worker->wheel, worker_now_ms(worker))))
         session_timer_expired(worker, session_of_timer(entry));
+    resume_sessions(worker);
     keep_house(worker);
     obey(worker);
     if (drain_has_timed_out(worker)) {
