@@ -21,6 +21,7 @@ struct conn {
     struct pipe to_worker;
     struct pipe to_peer;
     size_t receive_size;
+    size_t ahead_size; /* received before the worker wished to receive no more (engine.h) */
     size_t send_at_once;
     size_t send_in_all;
     bool accepted;
@@ -32,13 +33,21 @@ struct conn {
     bool to_close;
 };
 
+/* Descriptors of connections begin here, where close(2) finds nothing to close. */
+enum { FD_BASE = 1 << 30 };
+
 struct engine_sim {
     struct engine engine;
     struct conn conns[SIM_CONN_COUNT_MAX];
     int conn_count;
     int accept_fail_count;
     int accept_fail_code;
+    int add_fail_count;
+    int start_fail_count;
     uint64_t now_ns;
+    int64_t wait_ns; /* what the last turn would have waited for */
+    sim_dice *dice;  /* NULL: everything in order and at once */
+    void *dice_context;
     _Atomic bool woken;
 };
 
@@ -53,21 +62,41 @@ static struct conn *conn_at(struct engine *engine, sim_conn conn)
     return &of(engine)->conns[conn];
 }
 
-/* The sockets' descriptors are the connections' numbers. */
+/* The sockets' descriptors tell the connections' numbers. */
 static struct conn *conn_of(struct engine *engine, const struct engine_socket *socket)
 {
-    return conn_at(engine, socket->fd);
+    return conn_at(engine, socket->fd - FD_BASE);
+}
+
+/* One of @count outcomes; without dice always the last one, which is the plain one. */
+static uint32_t roll(struct engine_sim *self, uint32_t count)
+{
+    return self->dice ? self->dice(self->dice_context, count) : count - 1;
+}
+
+/* Memory of the network.  A test that makes allocations fail means those of the worker. */
+static void *grow(void *old, size_t size)
+{
+    void *grown;
+
+    do {
+        grown = realloc(old, size);
+    } while (!grown);
+    return grown;
 }
 
 static void pipe_put(struct pipe *pipe, const void *data, size_t size)
 {
     assert(pipe->size + size <= SIM_BYTES_SIZE_MAX);
-    uint8_t *const grown = realloc(pipe->data, pipe->size + size + 1);
-    assert(grown);
-    pipe->data = grown;
+    pipe->data = grow(pipe->data, pipe->size + size + 1);
     if (size > 0)
         memcpy(pipe->data + pipe->size, data, size);
     pipe->size += size;
+}
+
+static size_t pipe_left(const struct pipe *pipe)
+{
+    return pipe->size - pipe->taken;
 }
 
 static size_t smaller_of(size_t a, size_t b)
@@ -84,7 +113,12 @@ static uint64_t sim_now_ns(struct engine *engine)
 
 static int sim_listen_start(struct engine *engine, struct engine_listener *listener)
 {
-    (void)engine;
+    struct engine_sim *const self = of(engine);
+
+    if (self->start_fail_count > 0) {
+        self->start_fail_count--;
+        return -ENOMEM;
+    }
     listener->accepting = true;
     return 0;
 }
@@ -97,8 +131,12 @@ static void sim_listen_stop(struct engine *engine, struct engine_listener *liste
 
 static int sim_add(struct engine *engine, struct engine_socket *socket, int fd)
 {
-    struct conn *const conn = conn_at(engine, fd);
+    struct conn *const conn = conn_at(engine, fd - FD_BASE);
 
+    if (of(engine)->add_fail_count > 0) {
+        of(engine)->add_fail_count--;
+        return -ENOMEM;
+    }
     *socket = (struct engine_socket){.fd = fd, .receiving = true};
     conn->socket = socket;
     return 0;
@@ -106,8 +144,11 @@ static int sim_add(struct engine *engine, struct engine_socket *socket, int fd)
 
 static void sim_receive(struct engine *engine, struct engine_socket *socket, bool on)
 {
-    (void)engine;
+    struct conn *const conn = conn_of(engine, socket);
+
     socket->receiving = on;
+    if (!on && roll(of(engine), 4) == 0)
+        conn->ahead_size = smaller_of(pipe_left(&conn->to_worker), conn->receive_size);
 }
 
 /* Takes what the peer's window allows of @buffer. */
@@ -135,7 +176,8 @@ static enum engine_sent sim_send(struct engine *engine, struct engine_socket *so
         socket->broken = true;
         return ENGINE_BROKEN;
     }
-    send_some(engine, socket, buffer);
+    if (roll(of(engine), 4) != 0) /* else the kernel takes it later, as with completions */
+        send_some(engine, socket, buffer);
     if (buffer_size(buffer) == 0)
         return ENGINE_SENT;
     socket->sending = buffer;
@@ -151,8 +193,7 @@ static void sim_finish_output(struct engine *engine, struct engine_socket *socke
 
 static size_t sim_pending_size(struct engine *engine, struct engine_socket *socket)
 {
-    const struct pipe *const pipe = &conn_of(engine, socket)->to_worker;
-    return pipe->size - pipe->taken;
+    return pipe_left(&conn_of(engine, socket)->to_worker);
 }
 
 static void sim_close(struct engine *engine, struct engine_socket *socket, enum engine_close how)
@@ -197,11 +238,18 @@ static bool accept_one(struct engine_sim *self, int index)
         return false;
     if (self->accept_fail_count > 0) {
         self->accept_fail_count--;
+        if (self->accept_fail_code == -ECONNABORTED) /* it was this connection that failed */
+            conn->accepted = conn->closed = conn->worker_reset = true;
         engine->events->accept_failed(engine->owner, conn->listener, self->accept_fail_code);
         return true;
     }
     conn->accepted = true;
-    engine->events->accepted(engine->owner, conn->listener, index);
+    engine->events->accepted(engine->owner, conn->listener, FD_BASE + index);
+    if (!conn->socket) { /* the owner has closed it */
+        conn->closed = true;
+        conn->worker_finished = true;
+        conn->worker_reset = pipe_left(&conn->to_worker) > 0;
+    }
     return true;
 }
 
@@ -241,14 +289,15 @@ static void receive_turn(struct engine_sim *self, struct conn *conn)
     struct engine *const engine = &self->engine;
     struct engine_socket *const socket = conn->socket;
     struct pipe *const pipe = &conn->to_worker;
-    const size_t size = smaller_of(pipe->size - pipe->taken, conn->receive_size);
+    const size_t size =
+        smaller_of(pipe_left(pipe), socket->receiving ? conn->receive_size : conn->ahead_size);
 
-    if (!socket->receiving || socket->closing)
+    if ((!socket->receiving && size == 0) || socket->closing)
         return;
+    conn->ahead_size = 0;
     if (size > 0) {
         /* A copy of exact size, so that a sanitizer sees a byte read past it. */
-        uint8_t *const copy = malloc(size);
-        assert(copy);
+        uint8_t *const copy = grow(NULL, size);
         memcpy(copy, pipe->data + pipe->taken, size);
         pipe->taken += size;
         engine->events->received(engine->owner, socket, (struct bytes){copy, size});
@@ -269,12 +318,24 @@ static void conn_turn(struct engine_sim *self, struct conn *conn)
         return;
     if (conn->peer_reset && !socket->broken) {
         socket->broken = true;
-        engine->events->broken(engine->owner, socket, -ECONNRESET);
+        engine->events->broken(engine->owner, socket, roll(self, 8) ? -ECONNRESET : -EIO);
         return;
     }
     send_turn(self, socket);
     if (!socket->closing)
         receive_turn(self, conn);
+}
+
+/* One turn of each connection.  With dice, from anywhere on, and some are left for later. */
+static void conns_turn(struct engine_sim *self)
+{
+    const uint32_t count = (uint32_t)self->conn_count;
+    const uint32_t first = count > 0 ? roll(self, count) + 1 : 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (roll(self, 8) != 0)
+            conn_turn(self, &self->conns[(first + i) % count]);
+    }
 }
 
 static void close_turn(struct engine_sim *self)
@@ -283,7 +344,7 @@ static void close_turn(struct engine_sim *self)
         struct conn *const conn = &self->conns[i];
         struct engine_socket *const socket = conn->socket;
 
-        if (!conn->to_close)
+        if (!conn->to_close || roll(self, 4) == 0)
             continue;
         conn->to_close = false;
         conn->closed = true;
@@ -299,13 +360,15 @@ static void sim_turn(struct engine *engine, int64_t timeout_ns)
 {
     struct engine_sim *const self = of(engine);
 
-    (void)timeout_ns; /* time passes by sim_advance_ms() only */
+    self->wait_ns = timeout_ns; /* time passes by sim_advance_ms() only */
     engine->turn_ns = self->now_ns;
-    if (atomic_exchange(&self->woken, false))
+    const bool wake_late = roll(self, 2) == 0;
+    if (!wake_late && atomic_exchange(&self->woken, false))
         engine->events->woken(engine->owner);
     accept_turn(self);
-    for (int i = 0; i < self->conn_count; i++)
-        conn_turn(self, &self->conns[i]);
+    conns_turn(self);
+    if (wake_late && atomic_exchange(&self->woken, false))
+        engine->events->woken(engine->owner);
     close_turn(self);
 }
 
@@ -352,6 +415,11 @@ sim_conn sim_connect(struct engine *engine, struct engine_listener *listener)
                                                   .send_at_once = SIZE_MAX,
                                                   .send_in_all = SIZE_MAX};
     return self->conn_count++;
+}
+
+sim_conn sim_conn_of(const struct engine_socket *socket)
+{
+    return socket->fd - FD_BASE;
 }
 
 void sim_write(struct engine *engine, sim_conn conn, const void *data, size_t size)
@@ -411,6 +479,56 @@ void sim_fail_accepts(struct engine *engine, int count, int code)
 {
     of(engine)->accept_fail_count = count;
     of(engine)->accept_fail_code = code;
+}
+
+void sim_fail_adds(struct engine *engine, int adds, int starts)
+{
+    of(engine)->add_fail_count = adds;
+    of(engine)->start_fail_count = starts;
+}
+
+size_t sim_unread_size(struct engine *engine, sim_conn conn)
+{
+    return pipe_left(&conn_at(engine, conn)->to_worker);
+}
+
+void sim_set_dice(struct engine *engine, sim_dice *dice, void *context)
+{
+    of(engine)->dice = dice;
+    of(engine)->dice_context = context;
+}
+
+static bool conn_is_ready(const struct conn *conn)
+{
+    const struct engine_socket *const socket = conn->socket;
+
+    if (!conn->accepted)
+        return conn->listener->accepting;
+    if (!socket || socket->closing)
+        return conn->to_close;
+    if (conn->peer_reset)
+        return !socket->broken;
+    if (socket->sending && conn->send_at_once > 0 && conn->send_in_all > 0)
+        return true;
+    if (conn->ahead_size > 0)
+        return true;
+    return socket->receiving &&
+           (pipe_left(&conn->to_worker) > 0 || (conn->peer_finished && !socket->finished));
+}
+
+bool sim_is_ready(struct engine *engine)
+{
+    const struct engine_sim *const self = of(engine);
+    bool is_ready = atomic_load(&self->woken);
+
+    for (int i = 0; i < self->conn_count && !is_ready; i++)
+        is_ready = conn_is_ready(&self->conns[i]);
+    return is_ready;
+}
+
+int64_t sim_wait_ns(struct engine *engine)
+{
+    return of(engine)->wait_ns;
 }
 
 void sim_advance_ms(struct engine *engine, uint32_t ms)

@@ -9,8 +9,9 @@
  *      sim_finish(), sim_reset() > finished, broken
  *      sim_advance()  ---------->  the clock
  *
- * Everything happens in engine_turn(), in an order that is always the same.  Single-threaded; of
- * all calls only engine_wake() may come from elsewhere. */
+ * Everything happens in engine_turn(), in an order that is always the same, or in one that dice
+ * choose (sim_set_dice).  Single-threaded; of all calls only engine_wake() may come from
+ * elsewhere. */
 #ifndef ENGINE_ENGINE_SIM_H
 #define ENGINE_ENGINE_SIM_H
 
@@ -29,6 +30,9 @@ int engine_sim_new(struct engine **ret_engine, const struct engine_events *event
 
 /* Connects to @listener; `accepted` is said in the next turn in which it accepts. */
 sim_conn sim_connect(struct engine *engine, struct engine_listener *listener);
+
+/* The connection of a worker's socket that is not closed. */
+sim_conn sim_conn_of(const struct engine_socket *socket);
 
 /* Sends bytes to the worker.  It receives at most the receive size (sim_set_receive_size) a turn.
  */
@@ -53,6 +57,27 @@ bool sim_is_closed(struct engine *engine, sim_conn conn);
 
 /* Makes the next @count accepts fail with @code (a negative errno). */
 void sim_fail_accepts(struct engine *engine, int count, int code);
+
+/* Makes the next @adds new connections, and the next @starts of listeners, fail for want of memory.
+ */
+void sim_fail_adds(struct engine *engine, int adds, int starts);
+
+/* Bytes that the peer has sent and the worker has not received. */
+size_t sim_unread_size(struct engine *engine, sim_conn conn);
+
+/* Returns one of 0 .. @count - 1. */
+typedef uint32_t sim_dice(void *context, uint32_t count);
+
+/* From here on @dice decide what an engine is free to do: the order of connections, what is left
+ * for a later turn, what was received ahead, sends that are taken later, closes that are said
+ * later, the code of a reset. */
+void sim_set_dice(struct engine *engine, sim_dice *dice, void *context);
+
+/* Whether the next turn would have something to say; a real engine would not wait. */
+bool sim_is_ready(struct engine *engine);
+
+/* What the last turn would have waited for at most. */
+int64_t sim_wait_ns(struct engine *engine);
 
 /* Lets time pass. */
 void sim_advance_ms(struct engine *engine, uint32_t ms);
