@@ -8,10 +8,10 @@
 #| suites of ackload and of the teaching ladder, profiles. Needs the core packages only.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
-#| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, what is in monitor/ with a real Prometheus, profiles in go tool pprof and in a browser,
-#| those servers of bench/peers that can be built here, the demo, and a short run of the ladder. A
-#| quarter of an hour on two cores.
+#| ThreadSanitizer, the checks of lint, ten seconds of fuzzing for each target, 10,000 seeds of the
+#| simulator and planted bugs for it to find, promtool on /metrics, what is in monitor/ with a real
+#| Prometheus, profiles in go tool pprof and in a browser, those servers of bench/peers that can be
+#| built here, the demo, and a short run of the ladder. A quarter of an hour on two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -23,7 +23,7 @@ case ${1:-} in
 *) die_usage "test knows only the option --all, not '$1'" ;;
 esac
 
-fuzz_seconds=30
+fuzz_seconds=10
 
 build_and_test() {
     build_preset "$1"
@@ -57,7 +57,7 @@ stage 'tools' check_tools
 stage_suites test
 [ -n "$all" ] || end_stages
 
-stage 'all packages' need_packages core clang lint profile ladder monitor all
+stage 'all packages' need_packages core clang lint sim profile ladder monitor all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -66,6 +66,8 @@ stage_suites asan ', asan'
 stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
+stage 'simulator' play_seeds 1..10000
+stage 'planted bugs' tests/sim/mutants.py
 stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 stage 'peers' run_pytest release peers

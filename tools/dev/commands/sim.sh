@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+#: play the whole server on a simulated network, from seeds
+#|
+#| Usage: ./dev sim [--seeds A..B]     the seeds that CI plays (1..10000), or others
+#|        ./dev sim --seed N           one seed, and what happens in it
+#|        ./dev sim --mutants          are planted bugs found? (tests/sim/mutants)
+#|
+#| docs/SIMULATION.md says what is played and what must hold.
+
+sim_what=${1:---seeds}
+[ $# -eq 0 ] || shift
+case $sim_what in
+--seeds) play_seeds "${1:-1..10000}" ;;
+--seed)
+    [ $# -eq 1 ] || die_usage "sim --seed wants one number"
+    build_preset release
+    "$sim_program" --seed "$1"
+    ;;
+--mutants)
+    need_packages core sim
+    tests/sim/mutants.py "$@"
+    ;;
+*) die_usage "sim knows --seeds A..B, --seed N and --mutants, not '$sim_what'" ;;
+esac
