@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""docs - puts what gendocs prints between the marks of the documents, or checks that it is there
+"""docs - puts what gendocs and the ledger print into the documents, or checks that it is there
 
 A document says `generated: options` and, further down, `end of generated: options`, each in a
 comment of its own; what stands between them is replaced.
@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCUMENTS = ["docs/OPERATIONS.md", "man/ackd.8"]
+LEDGER = ROOT / "tools" / "ledger.py"
+DOCUMENTS = ["docs/OPERATIONS.md", "docs/SIMULATION.md", "man/ackd.8"]
 MARK = re.compile(r"(?P<begin>^[^\n]*generated: (?P<what>\w+)[^\n]*\n)(?P<body>.*?)"
                   r"(?P<end>^[^\n]*end of generated: (?P=what)[^\n]*\n)", re.M | re.S)
 
@@ -52,11 +53,13 @@ def labels_cell(labels):
 
 
 def generate(gendocs, what):
-    text = subprocess.run([gendocs, what], check=True, capture_output=True, text=True).stdout
+    words = [sys.executable, LEDGER, "table"] if what == "ledger" else [gendocs, what]
+    text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     return metrics_table(text) if what == "metrics" else text
 
 
 def fill(gendocs, text):
+    """@text with all its generated parts; @gendocs may be None if they are all the ledger's."""
     return MARK.sub(lambda match: match["begin"] + generate(gendocs, match["what"]) + match["end"],
                     text)
 

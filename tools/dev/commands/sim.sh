@@ -6,7 +6,8 @@
 #|        ./dev sim --seed N           one seed, and what happens in it
 #|        ./dev sim --mutants          are planted bugs found? (tests/sim/mutants)
 #|
-#| docs/SIMULATION.md says what is played and what must hold.
+#| docs/SIMULATION.md says what is played and what must hold. ./dev ledger --add sim plays seeds
+#| that nobody has played, and writes them down.
 
 sim_what=${1:---seeds}
 [ $# -eq 0 ] || shift
