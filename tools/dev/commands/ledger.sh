@@ -20,7 +20,7 @@ case $ledger_what in
     shift
     build_preset release
     build_preset fuzz
-    tools/ledger.py verify --program "$sim_program" --programs build/fuzz/tests "$@"
+    tools/ledger.py verify --program "$(sim_program)" --programs build/fuzz/tests "$@"
     ;;
 --add)
     [ $# -ge 2 ] || die_usage "ledger --add wants sim or a target of ./dev fuzz"
@@ -28,7 +28,7 @@ case $ledger_what in
     shift 2
     if [ "$ledger_target" = sim ]; then
         build_preset release
-        tools/ledger.py sim --program "$sim_program" "$@"
+        tools/ledger.py sim --program "$(sim_program)" "$@"
     else
         build_preset fuzz
         tools/ledger.py fuzz --programs build/fuzz/tests --target "$ledger_target" "$@"

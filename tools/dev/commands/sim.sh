@@ -16,7 +16,7 @@ case $sim_what in
 --seed)
     [ $# -eq 1 ] || die_usage "sim --seed wants one number"
     build_preset release
-    "$sim_program" --seed "$1"
+    "$(sim_program)" --seed "$1"
     ;;
 --mutants)
     need_packages core sim
