@@ -139,7 +139,12 @@ int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
     admin->server = server;
     admin->more_metrics = options->more_metrics;
     snprintf(admin->prefix, sizeof admin->prefix, "%s", options->metrics_prefix);
-    status = http_start(&admin->http, "ackd-admin", &address, endpoints, admin, &bound, error);
+    const struct http_service service = {
+        .endpoints = endpoints,
+        .context = admin,
+        .conn_count_max = HTTP_CONN_COUNT_MAX,
+    };
+    status = http_start(&admin->http, "ackd-admin", &address, &service, &bound, error);
     if (status < 0) {
         free(admin);
         return status;
