@@ -31,7 +31,7 @@ BESIDE = {'load': ('base', 'wire', 'stats', 'load')}
 TEST_ENDINGS = ('_test.c', '_fuzz.c', '_bench.c')
 
 # In these each x.c has its x_test.c beside it ...
-TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'profile', 'server',
+TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'profile', 'server', 'admin',
                  'load')
 
 # ... or is here, with the place where it is tested.
@@ -48,6 +48,8 @@ TESTED_ELSEWHERE = {
     'src/load/report_search.c': 'src/load/report_verdict_test.c writes their pages',
     'src/load/revision.c': 'tests/load/test_loop.py has a revision built',
     'src/load/worker.c': 'src/load/run_test.c runs whole loads, tests/load the program',
+    'src/admin/admin.c': 'tests/contract asks every endpoint',
+    'src/admin/live.c': 'tests/contract/j_live.py reads what it writes',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
     'src/engine/engine_epoll.c': 'src/engine/engine_test.c tests all engines on real sockets',
     'src/engine/engine_select.c': 'tests/contract/i_engines.py takes io_uring from a server',
