@@ -5,7 +5,7 @@
 #| Usage: ./dev test [--all]
 #|
 #| Without --all: style guide, unit tests with the corpora, the black-box suite against ackd, the
-#| suites of ackload and of the teaching ladder, profiles. Needs the core packages only.
+#| suites of ackload, of the teaching ladder and of ackd-top, profiles. Needs the core packages.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
@@ -33,7 +33,7 @@ build_and_test() {
 # The suites that are there, against build/$1.
 stage_suites() {
     stage "unit tests${2:-}" build_and_test "$1"
-    for suite in contract load ladder; do
+    for suite in contract load ladder top; do
         if [ -d "tests/$suite" ]; then
             stage "$suite tests${2:-}" run_pytest "$1" "$suite"
         fi
