@@ -8,10 +8,10 @@
 #| suites of ackload, of the teaching ladder and of ackd-top, profiles. Needs the core packages.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
-#| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, what is in monitor/ with a real Prometheus, profiles in go tool pprof and in a browser,
-#| those servers of bench/peers that can be built here, the demo, and a short run of the ladder. A
-#| quarter of an hour on two cores.
+#| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, the live page in
+#| Chromium, promtool on /metrics, what is in monitor/ with a real Prometheus, profiles in go tool
+#| pprof and in a browser, those servers of bench/peers that can be built here, the demo, and a
+#| short run of the ladder. A quarter of an hour on two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -66,6 +66,7 @@ stage_suites asan ', asan'
 stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
+stage 'live page' run_pytest release page
 stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 stage 'peers' run_pytest release peers
