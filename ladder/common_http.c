@@ -63,5 +63,6 @@ int metrics_start(struct http **ret_http, const char *listen, struct address *re
 
     if (status < 0)
         return status;
-    return http_start(ret_http, "metrics", &address, endpoints, NULL, ret_bound, error);
+    const struct http_service service = {.endpoints = endpoints};
+    return http_start(ret_http, "metrics", &address, &service, ret_bound, error);
 }

@@ -26,6 +26,7 @@ from pathlib import Path
 
 START_SECONDS = 20  # a sanitizer build on a busy machine takes a while
 DRAIN_SECONDS = 40  # ackd's own drain timeout is 30 s
+KEEP_RATE = '100k'
 CLIENT_GRACE_SECONDS = 60  # beyond the run itself: connecting, drain, report
 
 
@@ -44,6 +45,10 @@ def parse_arguments():
     parser.add_argument('--depth', default='64', metavar='N',
                         help='unanswered SUBMITs of one connection at most, or max (64)')
     parser.add_argument('--threads', default='1', metavar='N', help='of ackload (1)')
+    parser.add_argument('--keep', action='store_true',
+                        help='go on until Ctrl-C, with something to look at')
+    parser.add_argument('--rate', default='', metavar='N',
+                        help='SUBMITs a second in all (as fast as it goes; with --keep: 100k)')
     parser.add_argument('--host', default='127.0.0.1', metavar='ADDR',
                         help='where ackd listens (127.0.0.1; 0.0.0.0 for every address)')
     parser.add_argument('--port', type=int, default=8888, help='(8888; 0: any free one)')
@@ -184,6 +189,7 @@ def print_report(rows, result, counters, drained):
 
 
 def print_urls(bound):
+    print(f'  live page              http://{bound["metrics"]}/')
     print(f'  ackd listens on        {bound["listen spec"]}')
     print(f'  teaching Go clients    {bound["listen demo"]}   (their dialect of the protocol)')
     print(f'  metrics                http://{bound["metrics"]}/metrics')
@@ -196,6 +202,22 @@ def read_result(path):
     latency = found['latency']['service']
     return Result(found['ledger'], found['rate']['acks_per_s'], latency['p50_ns'],
                   latency['p99_ns'])
+
+
+def client_command(arguments, bound, rate):
+    target = bound['listen spec'].replace('0.0.0.0:', '127.0.0.1:')
+    return [arguments.build / 'src/load/ackload', 'run', '--connect', target,
+            '-c', arguments.connections, '-d', arguments.depth, '-t', arguments.threads,
+            '--size', 'teaching', *(['--rate', rate] if rate else [])]
+
+
+def keep(arguments, bound, server, log):
+    """Load without end, at a rate that leaves the machine room; a client whose day is over is
+    followed by the next."""
+    print('  It goes on until Ctrl-C.', flush=True)
+    command = client_command(arguments, bound, arguments.rate or KEEP_RATE)
+    while True:
+        run_client([*command, '--time', '24h', '--quiet'], server, log, 24 * 3600)
 
 
 def run(arguments, scratch):
@@ -215,11 +237,11 @@ def run(arguments, scratch):
                          start_new_session=True)) as server:  # Ctrl-C is for the client first
         bound = wait_for_ports(server, ports_file, log)
         print_urls(bound)
-        target = bound['listen spec'].replace('0.0.0.0:', '127.0.0.1:')
-        run_client([arguments.build / 'src/load/ackload', 'run', '--connect', target,
-                    '-c', arguments.connections, '-d', arguments.depth, '-t', arguments.threads,
-                    '--size', 'teaching', '--time', arguments.time, '--json', result_file],
-                   server, log, seconds)
+        if arguments.keep:
+            keep(arguments, bound, server, log)
+            return
+        run_client([*client_command(arguments, bound, arguments.rate), '--time', arguments.time,
+                    '--json', result_file], server, log, seconds)
         counters = sum_series(fetch(bound['metrics']))
         status, drained = drain(server)
     if status != 0:

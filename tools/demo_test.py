@@ -111,6 +111,23 @@ def test_trouble_has_a_reason_and_leaves_nothing(demo, tmp_path, how, reason):
     assert not left_over(tmp_path)
 
 
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_keep_goes_on_at_a_modest_rate_until_it_is_ended(demo, tmp_path, number, status):
+    with subprocess.Popen(demo('--keep', client_seconds=60), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 20
+        while not any(b'ackload' in line for line in left_over(tmp_path)):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        line, = (line for line in left_over(tmp_path) if b'ackload' in line)
+        assert b'--rate\x00100k' in line and b'--time\x0024h' in line
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == status
+    assert 'live page              http://127.0.0.1:' in output
+    assert not left_over(tmp_path)
+
+
 @pytest.mark.parametrize('option', ['--port', '--demo-port', '--metrics-port'])
 def test_a_port_that_is_taken_is_named_with_its_option(demo, tmp_path, option):
     with socket.create_server(('127.0.0.1', 0)) as taken:

@@ -245,7 +245,7 @@ def check_libraries():
             if instruction.name == 'RUN' and 'apt-get install' in instruction.text][-1]
     installed = set(shlex.split(last.text))
     wanted = set()
-    for program in ('ackd/ackd', 'load/ackload'):
+    for program in ('ackd/ackd', 'load/ackload', 'top/ackd-top'):
         wanted |= list_libraries(ROOT / 'build/release/src' / program)
     if not wanted:
         raise Trouble('ldd names no library')

@@ -25,14 +25,15 @@ LAYERS = ('base', 'wire', 'stats', 'engine', 'http', 'profile', 'transport', 'ha
           'admin', 'ackd')
 
 # Programs beside that line, and the layers that they stand on.
-BESIDE = {'load': ('base', 'wire', 'stats', 'load')}
+BESIDE = {'load': ('base', 'wire', 'stats', 'load'),
+          'top': ('base', 'load', 'top')}
 
 # What stands beside a source and is not part of any program.
 TEST_ENDINGS = ('_test.c', '_fuzz.c', '_bench.c')
 
 # In these each x.c has its x_test.c beside it ...
-TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'profile', 'server',
-                 'load')
+TESTED_LAYERS = ('base', 'wire', 'stats', 'engine', 'handler', 'profile', 'server', 'admin',
+                 'load', 'top')
 
 # ... or is here, with the place where it is tested.
 TESTED_ELSEWHERE = {
@@ -47,7 +48,10 @@ TESTED_ELSEWHERE = {
     'src/load/report_duel.c': 'src/load/report_verdict_test.c writes their pages',
     'src/load/report_search.c': 'src/load/report_verdict_test.c writes their pages',
     'src/load/revision.c': 'tests/load/test_loop.py has a revision built',
+    'src/top/main.c': 'tests/top runs the program on a terminal',
     'src/load/worker.c': 'src/load/run_test.c runs whole loads, tests/load the program',
+    'src/admin/admin.c': 'tests/contract asks every endpoint',
+    'src/admin/live.c': 'tests/contract/j_live.py reads what it writes',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
     'src/engine/engine_epoll.c': 'src/engine/engine_test.c tests all engines on real sockets',
     'src/engine/engine_select.c': 'tests/contract/i_engines.py takes io_uring from a server',
@@ -65,7 +69,7 @@ TESTED_ELSEWHERE = {
 
 # What must not be called, what to write in its place, and where it is allowed all the same.
 Ban = namedtuple('Ban', 'names replacement allowed', defaults=((),))
-PROGRAMS = ('src/ackd/', 'src/load/', 'tests/', 'bench/', 'examples/', 'ladder/')
+PROGRAMS = ('src/ackd/', 'src/load/', 'src/top/', 'tests/', 'bench/', 'examples/', 'ladder/')
 BANS = (
     Ban('atoi atol atoll atof strtol strtoul strtoll strtoull',
         'units_parse_...() of base/units.h, which refuses what is no number',

@@ -2,7 +2,8 @@
  *
  * ackd/admin.h - the HTTP endpoints of a server, on a thread of their own
  *
- *      GET /              what is here
+ *      GET /              the live page: charts and tables of what the server does
+ *      GET /api/live      what the page shows, as JSON (docs/LIVEPAGE.md)
  *      GET /metrics       Prometheus text 0.0.4, or OpenMetrics 1.0.0 by the Accept header; gzip
  *                         by Accept-Encoding
  *      GET /-/healthy     200 while the process runs
@@ -24,9 +25,20 @@ extern "C" {
 
 struct ackd_admin;
 
+/* Something that the page says of the program, such as an option and its value. */
+struct ackd_admin_fact {
+    const char *name;
+    const char *value;
+};
+
+/* Zero what is not used.  All texts are copied. */
 struct ackd_admin_options {
-    const char *listen;         /* ADDR:PORT; port 0 takes any.  Copied */
-    const char *metrics_prefix; /* before every metric's name, such as "ackd".  Copied */
+    const char *listen;         /* ADDR:PORT; port 0 takes any */
+    const char *metrics_prefix; /* before every metric's name, such as "ackd" */
+
+    const struct ackd_admin_fact *facts; /* fact_count of them */
+    size_t fact_count;
+    const char *profiles_address; /* where profiles are served, ADDR:PORT; NULL: nowhere */
 
     /* Writes metrics that are not the server's, to stand behind it: as ackd_server_metrics() does,
      * but without the mark that ends OpenMetrics.  May be NULL. */

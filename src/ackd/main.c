@@ -28,6 +28,8 @@ enum {
     EXIT_ACKS_DROPPED = 3,
     EXIT_SYSTEM = 71, /* sysexits(3): EX_OSERR */
     EXIT_CONFIG = 78, /* EX_CONFIG */
+
+    OPTION_SHOWN_COUNT_MAX = 32, /* on the live page */
 };
 
 struct program {
@@ -147,14 +149,32 @@ static int start_profile(struct program *program)
     return 0;
 }
 
+/* Starts what serves metrics and the live page, which shows the options and where profiles are. */
 static int open_admin(struct program *program)
 {
     const struct options *const options = &program->options;
-    const struct ackd_admin_options admin_options = {.listen = options->metrics_listen,
-                                                     .metrics_prefix = options->metrics_prefix,
-                                                     .more_metrics = ackd_profile_metrics};
-    struct ackd_error error;
+    char values[OPTION_SHOWN_COUNT_MAX][OPTION_VALUE_SIZE];
+    struct ackd_admin_fact facts[OPTION_SHOWN_COUNT_MAX];
+    size_t count = 0;
+    size_t index = 0;
+    const char *name;
 
+    while (count < OPTION_SHOWN_COUNT_MAX &&
+           (name = options_next(options, &index, values[count]))) {
+        facts[count] = (struct ackd_admin_fact){name, values[count]};
+        count++;
+    }
+
+    struct ackd_error error;
+    const struct ackd_admin_options admin_options = {
+        .listen = options->metrics_listen,
+        .metrics_prefix = options->metrics_prefix,
+        .more_metrics = ackd_profile_metrics,
+        .facts = facts,
+        .fact_count = count,
+        .profiles_address =
+            program->profiles ? ackd_profile_server_address(program->profiles) : NULL,
+    };
     const int status = ackd_admin_start(&program->admin, program->server, &admin_options, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --metrics-listen)");
@@ -175,9 +195,9 @@ static int open_server(struct program *program)
     status = ackd_server_new(&program->server, &options->server, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --listen)");
-    int code = options->metrics_listen ? open_admin(program) : 0;
-    if (code == 0 && options->pprof_listen)
-        code = open_profiles(program);
+    int code = options->pprof_listen ? open_profiles(program) : 0;
+    if (code == 0 && options->metrics_listen)
+        code = open_admin(program);
     if (code == 0 && options->profile_on_exit)
         code = start_profile(program);
     return code;

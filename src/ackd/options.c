@@ -138,25 +138,30 @@ static int set_number(struct options *options, const struct option_info *info, c
     return -EINVAL;
 }
 
+/* A word's place among these is its value. */
+static const char *const engines[] = {
+    [ACKD_ENGINE_AUTO] = "auto",
+    [ACKD_ENGINE_EPOLL] = "epoll",
+    [ACKD_ENGINE_URING] = "uring",
+};
+
 static int set_engine(struct options *options, const char *value)
 {
-    if (strcmp(value, "auto") == 0)
-        options->server.engine = ACKD_ENGINE_AUTO;
-    else if (strcmp(value, "epoll") == 0)
-        options->server.engine = ACKD_ENGINE_EPOLL;
-    else if (strcmp(value, "uring") == 0)
-        options->server.engine = ACKD_ENGINE_URING;
-    else
-        return -EINVAL;
-    return 0;
+    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
+        if (strcmp(value, engines[i]) == 0) {
+            options->server.engine = (enum ackd_engine)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
 }
+
+static const char *const log_levels[] = {"error", "warn", "info", "debug"};
 
 static int set_log_level(struct options *options, const char *value)
 {
-    static const char *const words[] = {"error", "warn", "info", "debug"};
-
     for (int i = 0; i < 4; i++) {
-        if (strcmp(value, words[i]) == 0) {
+        if (strcmp(value, log_levels[i]) == 0) {
             options->log_level = (enum ackd_log_level)i;
             return 0;
         }
@@ -476,6 +481,95 @@ void options_deinit(struct options *options)
 {
     free(options->config_text);
     options->config_text = NULL;
+}
+
+/* --- saying what was set --- */
+
+static void print_listens(const struct options *options, char *ret_value)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < options->server.listen_count && size < OPTION_VALUE_SIZE; i++)
+        size += (size_t)snprintf(ret_value + size, OPTION_VALUE_SIZE - size, "%s%s",
+                                 i > 0 ? " " : "", options->server.listen[i]);
+}
+
+/* @number in the largest of two units that it is a whole number of. */
+static void print_scaled(uint32_t number, uint32_t scale, const char *unit, const char *large_unit,
+                         char *ret_value)
+{
+    const bool is_large = number > 0 && number % scale == 0;
+
+    snprintf(ret_value, OPTION_VALUE_SIZE, "%u%s", is_large ? number / scale : number,
+             number == 0 ? ""
+             : is_large  ? large_unit
+                         : unit);
+}
+
+static void print_value(const struct options *options, const struct option_info *info,
+                        char *ret_value)
+{
+    const void *const member = (const char *)options + info->offset;
+    uint32_t number = 0;
+
+    switch (info->kind) {
+    case KIND_COUNT:
+    case KIND_AUTO_COUNT:
+    case KIND_SIZE:
+    case KIND_TIME:
+        number = *(const uint32_t *)member;
+        break;
+    case KIND_LISTEN:
+        print_listens(options, ret_value);
+        return;
+    case KIND_ENGINE:
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", engines[options->server.engine]);
+        return;
+    case KIND_LOG_LEVEL:
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", log_levels[options->log_level]);
+        return;
+    case KIND_LOG_FORMAT:
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%s",
+                 options->log_format == LOG_JSON ? "json" : "logfmt");
+        return;
+    case KIND_TEXT:
+    case KIND_HANDLER:
+    case KIND_CONFIG:
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", *(const char *const *)member);
+        return;
+    case KIND_FLAG:
+        return;
+    }
+    if (info->kind == KIND_SIZE)
+        print_scaled(number, 1024, "", "KiB", ret_value);
+    else if (info->kind == KIND_TIME)
+        print_scaled(number, 1000, "ms", "s", ret_value);
+    else if (info->kind == KIND_AUTO_COUNT && number == 0)
+        snprintf(ret_value, OPTION_VALUE_SIZE, "auto");
+    else
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%u", number);
+}
+
+static bool has_value(const struct options *options, const struct option_info *info)
+{
+    const void *const member = (const char *)options + info->offset;
+    const bool is_text =
+        info->kind == KIND_TEXT || info->kind == KIND_HANDLER || info->kind == KIND_CONFIG;
+
+    return info->kind != KIND_FLAG && (!is_text || *(const char *const *)member);
+}
+
+const char *options_next(const struct options *options, size_t *index, char *ret_value)
+{
+    while (*index < OPTION_COUNT) {
+        const struct option_info *const info = &infos[(*index)++];
+
+        if (has_value(options, info)) {
+            print_value(options, info, ret_value);
+            return info->name;
+        }
+    }
+    return NULL;
 }
 
 /* --- help --- */

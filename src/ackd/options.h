@@ -43,6 +43,13 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct ack
 /* Frees what options_parse() has kept. */
 void options_deinit(struct options *options);
 
+enum { OPTION_VALUE_SIZE = 160 };
+
+/* Walks through the options that have a value: writes the value of the one at *@index or the next
+ * after it to @ret_value (OPTION_VALUE_SIZE bytes), as it would be given, and steps *@index behind
+ * it.  Its name; NULL when there is none left. */
+const char *options_next(const struct options *options, size_t *index, char *ret_value);
+
 /* What --help prints. */
 void options_print_help(FILE *to);
 

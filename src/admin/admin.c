@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/assets.h"
+#include "admin/live.h"
 #include "http/http.h"
 
 enum { PREFIX_SIZE = 65 };
@@ -17,33 +19,89 @@ enum { PREFIX_SIZE = 65 };
 struct ackd_admin {
     struct ackd_server *server;
     struct http *http;
+    struct live *live;
     int (*more_metrics)(enum ackd_metrics_format format, const char *prefix, char **ret_text,
                         size_t *ret_size);
     char prefix[PREFIX_SIZE];
     char address[ADDRESS_TEXT_SIZE];
 };
 
-static const char index_page[] =
-    "<!DOCTYPE html>\n"
-    "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>ackd</title></head><body>\n"
-    "<h1>ackd %s</h1>\n"
-    "<ul>\n"
-    "<li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\n"
-    "<li><a href=\"/-/healthy\">/-/healthy</a></li>\n"
-    "<li><a href=\"/-/ready\">/-/ready</a></li>\n"
-    "</ul></body></html>\n";
+/* Nothing from elsewhere, nothing inline, in no frame. */
+static const char page_policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-static struct http_answer answer_index(void *context, struct evhttp_request *request)
+/* The page's files stand compressed in the program; a client that takes no gzip gets them whole. */
+static struct http_answer answer_asset(const struct asset *asset, struct evhttp_request *request)
 {
-    char page[sizeof index_page + 64];
+    struct http_answer answer = {
+        .status = HTTP_OK,
+        .content_type = asset->type,
+        .etag = asset->etag,
+        .headers = {{"Content-Security-Policy", page_policy}, {"Referrer-Policy", "no-referrer"}},
+    };
 
-    (void)context;
-    (void)request;
-    snprintf(page, sizeof page, index_page, ackd_version());
-
-    struct http_answer answer = http_text(HTTP_OK, page);
-    answer.content_type = "text/html; charset=utf-8";
+    if (strcmp(http_header(request, "If-None-Match"), asset->etag) == 0) {
+        answer.status = HTTP_NOTMODIFIED;
+    } else if (http_accepts_gzip(request)) {
+        answer.gzipped = true;
+        answer.kept = true;
+        answer.body = (char *)(uintptr_t)asset->gzip;
+        answer.body_size = asset->gzip_size;
+    } else {
+        answer.body = http_unzip(asset->gzip, asset->gzip_size, asset->size);
+        answer.body_size = asset->size;
+        if (!answer.body)
+            return http_text(HTTP_INTERNAL, "Out of memory.\n");
+    }
     return answer;
+}
+
+static struct http_answer answer_page(void *context, struct evhttp_request *request)
+{
+    (void)context;
+    return answer_asset(&asset_index_html, request);
+}
+
+static struct http_answer answer_script(void *context, struct evhttp_request *request)
+{
+    (void)context;
+    return answer_asset(&asset_app_js, request);
+}
+
+static struct http_answer answer_charts(void *context, struct evhttp_request *request)
+{
+    (void)context;
+    return answer_asset(&asset_chart_js, request);
+}
+
+static struct http_answer answer_style(void *context, struct evhttp_request *request)
+{
+    (void)context;
+    return answer_asset(&asset_app_css, request);
+}
+
+static struct http_answer answer_icon(void *context, struct evhttp_request *request)
+{
+    (void)context;
+    return answer_asset(&asset_icon_svg, request);
+}
+
+static struct http_answer answer_live(void *context, struct evhttp_request *request)
+{
+    const struct ackd_admin *const admin = context;
+    struct live_question question;
+    struct http_answer answer = {
+        .status = HTTP_OK,
+        .content_type = "application/json",
+        .compressible = true,
+    };
+
+    if (!live_parse(evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request)), &question))
+        return http_text(HTTP_BADREQUEST, "Give range=1m|1h|1d, since=MILLISECONDS, "
+                                          "conns=rate|queued, or nothing.\n");
+    answer.body = live_json(admin->live, &question, &answer.body_size);
+    return answer.body ? answer : http_text(HTTP_INTERNAL, "Out of memory.\n");
 }
 
 /* Puts the metrics that are not the server's behind them, before the end mark. */
@@ -111,12 +169,30 @@ static struct http_answer answer_ready(void *context, struct evhttp_request *req
 }
 
 static const struct http_endpoint endpoints[] = {
-    {"/", answer_index},
-    {"/metrics", answer_metrics},
-    {"/-/healthy", answer_healthy},
-    {"/-/ready", answer_ready},
-    {NULL, NULL},
+    {.path = "/", .answer = answer_page, .guarded = true},
+    {.path = "/app.js", .answer = answer_script, .guarded = true},
+    {.path = "/app.css", .answer = answer_style, .guarded = true},
+    {.path = "/chart.js", .answer = answer_charts, .guarded = true},
+    {.path = "/icon.svg", .answer = answer_icon, .guarded = true},
+    {.path = "/api/live", .answer = answer_live, .guarded = true},
+    {.path = "/metrics", .answer = answer_metrics},
+    {.path = "/-/healthy", .answer = answer_healthy},
+    {.path = "/-/ready", .answer = answer_ready},
+    {.path = NULL},
 };
+
+static void on_tick(void *context)
+{
+    struct ackd_admin *const admin = context;
+
+    live_tick(admin->live);
+}
+
+static void free_admin(struct ackd_admin *admin)
+{
+    live_free(admin->live);
+    free(admin);
+}
 
 int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
                      const struct ackd_admin_options *options, struct ackd_error *error)
@@ -139,9 +215,21 @@ int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
     admin->server = server;
     admin->more_metrics = options->more_metrics;
     snprintf(admin->prefix, sizeof admin->prefix, "%s", options->metrics_prefix);
-    status = http_start(&admin->http, "ackd-admin", &address, endpoints, admin, &bound, error);
+    admin->live = live_new(server, options);
+    if (!admin->live) {
+        free_admin(admin);
+        return error_raise(error, -ENOMEM, "no memory for the history");
+    }
+
+    const struct http_service service = {
+        .endpoints = endpoints,
+        .context = admin,
+        .tick = on_tick,
+        .conn_count_max = HTTP_CONN_COUNT_MAX,
+    };
+    status = http_start(&admin->http, "ackd-admin", &address, &service, &bound, error);
     if (status < 0) {
-        free(admin);
+        free_admin(admin);
         return status;
     }
     address_format(&bound, admin->address);
@@ -159,5 +247,5 @@ void ackd_admin_stop(struct ackd_admin *admin)
     if (!admin)
         return;
     http_stop(admin->http);
-    free(admin);
+    free_admin(admin);
 }

@@ -13,9 +13,15 @@
 
 #include <stdatomic.h>
 
+enum mail_kind {
+    MAIL_BATCH, /* a deferred batch that is complete */
+    MAIL_TOP,   /* somebody asks for the busiest connections */
+};
+
 /* Embedded first in whatever is posted. */
 struct mail {
     struct mail *next;
+    enum mail_kind kind;
 };
 
 struct mailbox {

@@ -29,6 +29,7 @@ enum {
     GZIP_WINDOW_BITS = 15 + 16, /* zlib: 16 more asks for a gzip header */
     GZIP_MEMORY_LEVEL = 8,
     COMPRESS_SIZE_MIN = 512,
+    STATUS_FORBIDDEN = 403, /* evhttp has no name for it */
     ACCEPT_PAUSE_US = 100 * 1000,
     LOOK_US = 50 * 1000, /* how often it is looked whether those who wait are still there */
 };
@@ -44,11 +45,12 @@ struct http_later {
 };
 
 struct http {
-    const struct http_endpoint *endpoints;
-    void *context;
+    struct http_service service;
     struct event_base *base;
     struct evhttp *server;
+    struct evconnlistener *listener; /* the server's */
     struct event *stop_event;
+    struct event *tick_event;
     int stop_fd;
     pthread_t thread;
     bool started;
@@ -80,8 +82,24 @@ struct http_answer http_text(int status, const char *text)
                                 .body_size = body ? strlen(body) : 0};
 }
 
-/* True if the client takes gzip: it names it, and not with a weight of zero. */
-static bool accepts_gzip(struct evhttp_request *request)
+bool http_host_is_ours(const char *host)
+{
+    static const char local[] = "localhost";
+    const char *const colon = strrchr(host, ':');
+    const size_t size = colon ? (size_t)(colon - host) : strlen(host);
+
+    if (host[0] == '[' || host[0] == '\0') /* IPv6; or HTTP/1.0, which no browser speaks */
+        return true;
+    if (!memchr(host, '.', size))
+        return true;
+    if (strspn(host, "0123456789.") == size)
+        return true;
+    return size > sizeof local && host[size - sizeof local] == '.' &&
+           strncasecmp(host + size - strlen(local), local, strlen(local)) == 0;
+}
+
+/* It names it, and not with a weight of zero. */
+bool http_accepts_gzip(struct evhttp_request *request)
 {
     const char *const accept = http_header(request, "Accept-Encoding");
     const char *const gzip = strstr(accept, "gzip");
@@ -122,6 +140,26 @@ static bool compress_body(struct http_answer *answer)
     return done;
 }
 
+char *http_unzip(const unsigned char *gzip, size_t gzip_size, size_t size)
+{
+    char *const text = malloc(size);
+    z_stream stream = {
+        .next_in = (Bytef *)(uintptr_t)gzip,
+        .avail_in = (uInt)gzip_size,
+        .next_out = (Bytef *)text,
+        .avail_out = (uInt)size,
+    };
+
+    if (!text || inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK) {
+        free(text);
+        return NULL;
+    }
+    const int status = inflate(&stream, Z_FINISH);
+    assert(status == Z_STREAM_END && stream.total_out == size); /* the build packed it */
+    inflateEnd(&stream);
+    return text;
+}
+
 static void free_body(const void *data, size_t size, void *body)
 {
     (void)data;
@@ -136,17 +174,26 @@ static void send_answer(struct evhttp_request *request, struct http_answer answe
 
     evhttp_add_header(headers, "Content-Type", answer.content_type);
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
+    evhttp_add_header(headers, "Cache-Control", answer.etag ? "no-cache" : "no-store");
+    if (answer.etag)
+        evhttp_add_header(headers, "ETag", answer.etag);
     for (int i = 0; i < HTTP_HEADER_COUNT_MAX && answer.headers[i].name; i++)
         evhttp_add_header(headers, answer.headers[i].name, answer.headers[i].value);
+    if (answer.gzipped) {
+        evhttp_add_header(headers, "Vary", "Accept-Encoding");
+        evhttp_add_header(headers, "Content-Encoding", "gzip");
+    }
     if (answer.compressible) {
         evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
-        if (answer.body_size >= COMPRESS_SIZE_MIN && accepts_gzip(request) &&
+        if (answer.body_size >= COMPRESS_SIZE_MIN && http_accepts_gzip(request) &&
             compress_body(&answer))
             evhttp_add_header(headers, "Content-Encoding", "gzip");
     }
-    if (answer.body &&
-        evbuffer_add_reference(body, answer.body, answer.body_size, free_body, answer.body) < 0)
+    if (answer.kept)
+        evbuffer_add_reference(body, answer.body, answer.body_size, NULL, NULL);
+    else if (answer.body && evbuffer_add_reference(body, answer.body, answer.body_size, free_body,
+                                                   answer.body) < 0)
         free(answer.body);
     evhttp_send_reply(request, answer.status, NULL, NULL);
 }
@@ -330,7 +377,8 @@ static bool is_match(const char *pattern, const char *path)
 
 static const struct http_endpoint *find_endpoint(const struct http *http, const char *path)
 {
-    for (const struct http_endpoint *endpoint = http->endpoints; endpoint->path; endpoint++) {
+    for (const struct http_endpoint *endpoint = http->service.endpoints; endpoint->path;
+         endpoint++) {
         if (is_match(endpoint->path, path))
             return endpoint;
     }
@@ -361,8 +409,13 @@ static void on_request(struct evhttp_request *request, void *context)
         send_answer(request, http_text(HTTP_NOTFOUND, "Not found. See / for what is here.\n"));
     } else if (!is_allowed(endpoint, evhttp_request_get_command(request))) {
         refuse_method(request, endpoint);
+    } else if (endpoint->guarded && !http_host_is_ours(http_header(request, "Host"))) {
+        send_answer(request,
+                    http_text(STATUS_FORBIDDEN,
+                              "Open this by its address, or through a tunnel to localhost: a name "
+                              "with a dot may belong to somebody else.\n"));
     } else {
-        const struct http_answer answer = endpoint->answer(http->context, request);
+        const struct http_answer answer = endpoint->answer(http->service.context, request);
         if (answer.status != 0)
             send_answer(request, answer);
     }
@@ -385,6 +438,61 @@ static void *run(void *context)
     return NULL;
 }
 
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    const struct http *const http = context;
+
+    (void)fd;
+    (void)what;
+    http->service.tick(http->service.context);
+}
+
+/* --- how many connections --- */
+
+/* Descriptors that the loop waits for. */
+struct fd_set_small {
+    size_t count;
+    int fds[2 * HTTP_CONN_COUNT_MAX];
+};
+
+static int note_fd(const struct event_base *base, const struct event *event, void *context)
+{
+    struct fd_set_small *const set = context;
+    const int fd = event_get_fd(event);
+
+    (void)base;
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->fds[i] == fd)
+            return 0;
+    }
+    if (fd >= 0 && set->count < 2 * HTTP_CONN_COUNT_MAX)
+        set->fds[set->count++] = fd;
+    return 0;
+}
+
+/* How many connections are open.  evhttp keeps no count and says nothing when one ends; but as long
+ * as one is there, the loop waits to read from it or to write to it, or its answer is to come. */
+static size_t count_conns(const struct http *http)
+{
+    struct fd_set_small set = {0};
+    const int own[] = {http->stop_fd, http->answered_fd, evconnlistener_get_fd(http->listener)};
+
+    event_base_foreach_event(http->base, note_fd, &set);
+    size_t count = set.count;
+    for (size_t i = 0; i < set.count; i++)
+        count -= set.fds[i] == own[0] || set.fds[i] == own[1] || set.fds[i] == own[2];
+    return count + http->waiting_count;
+}
+
+static void pause_accept(struct evconnlistener *listener, event_callback_fn resume, void *context)
+{
+    static const struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+
+    if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, resume, context,
+                        &pause) == 0)
+        evconnlistener_disable(listener);
+}
+
 static void on_resume(evutil_socket_t fd, short what, void *listener)
 {
     (void)fd;
@@ -395,13 +503,31 @@ static void on_resume(evutil_socket_t fd, short what, void *listener)
 /* accept failed: without descriptors it would fail again at once, and for ever. */
 static void on_accept_error(struct evconnlistener *listener, void *context)
 {
-    static const struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
-
-    (void)context;
-    if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, on_resume, listener,
-                        &pause) == 0)
-        evconnlistener_disable(listener);
+    (void)context; /* evhttp's */
+    pause_accept(listener, on_resume, listener);
 }
+
+static void on_resume_below_max(evutil_socket_t fd, short what, void *context)
+{
+    struct http *const http = context;
+
+    if (count_conns(http) < http->service.conn_count_max)
+        on_resume(fd, what, http->listener);
+    else
+        pause_accept(http->listener, on_resume_below_max, http);
+}
+
+/* A connection was accepted; evhttp asks for what it is to use for it. */
+static struct bufferevent *on_accepted(struct event_base *base, void *context)
+{
+    struct http *const http = context;
+
+    if (count_conns(http) + 1 >= http->service.conn_count_max)
+        pause_accept(http->listener, on_resume_below_max, http);
+    return bufferevent_socket_new(base, -1, 0);
+}
+
+/* --- making and ending --- */
 
 static struct evhttp *make_server(struct http *http, int fd)
 {
@@ -418,7 +544,10 @@ static struct evhttp *make_server(struct http *http, int fd)
             evhttp_free(server);
         return NULL;
     }
+    http->listener = listener;
     evconnlistener_set_error_cb(listener, on_accept_error);
+    if (http->service.conn_count_max > 0)
+        evhttp_set_bevcb(server, on_accepted, http);
     evhttp_set_max_headers_size(server, HTTP_HEADERS_SIZE_MAX);
     evhttp_set_max_body_size(server, HTTP_BODY_SIZE_MAX);
     evhttp_set_timeout(server, HTTP_TIMEOUT_S);
@@ -442,6 +571,16 @@ static bool make_events(struct http *http)
            event_add(http->stop_event, NULL) == 0 && event_add(http->answered_event, NULL) == 0;
 }
 
+static bool start_ticking(struct http *http)
+{
+    static const struct timeval second = {.tv_sec = 1};
+
+    if (!http->service.tick)
+        return true;
+    http->tick_event = event_new(http->base, -1, EV_TIMEOUT | EV_PERSIST, on_tick, http);
+    return http->tick_event && event_add(http->tick_event, &second) == 0;
+}
+
 static int start(struct http *http, const char *name, int fd, struct ackd_error *error)
 {
     http->base = event_base_new();
@@ -451,7 +590,7 @@ static int start(struct http *http, const char *name, int fd, struct ackd_error 
         close(fd);
         return error_raise(error, -ENOMEM, "cannot make an HTTP server");
     }
-    if (!make_events(http))
+    if (!make_events(http) || !start_ticking(http))
         return error_raise(error, -ENOMEM, "cannot make an HTTP server");
 
     const int status = thread_start(&http->thread, name, run, http);
@@ -462,13 +601,14 @@ static int start(struct http *http, const char *name, int fd, struct ackd_error 
 }
 
 int http_start(struct http **ret_http, const char *name, const struct address *address,
-               const struct http_endpoint *endpoints, void *context, struct address *ret_bound,
+               const struct http_service *service, struct address *ret_bound,
                struct ackd_error *error)
 {
     struct address bound;
     int fd = -1;
 
-    assert(ret_http && endpoints && ret_bound);
+    assert(ret_http && service->endpoints && ret_bound);
+    assert(service->conn_count_max <= HTTP_CONN_COUNT_MAX);
     int status = listener_claim(address, error);
     if (status == 0)
         status = listener_open(address, &fd, &bound, error);
@@ -480,8 +620,7 @@ int http_start(struct http **ret_http, const char *name, const struct address *a
         close(fd);
         return error_raise(error, -ENOMEM, "cannot make an HTTP server");
     }
-    http->endpoints = endpoints;
-    http->context = context;
+    http->service = *service;
     http->stop_fd = -1;
     http->answered_fd = -1;
     pthread_mutex_init(&http->mutex, NULL);
@@ -523,6 +662,8 @@ void http_stop(struct http *http)
     free_laters(http);
     if (http->stop_event)
         event_free(http->stop_event);
+    if (http->tick_event)
+        event_free(http->tick_event);
     if (http->look_event)
         event_free(http->look_event);
     if (http->answered_event)

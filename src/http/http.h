@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/address.h"
 #include "base/error.h"
@@ -23,6 +24,10 @@ enum {
     HTTP_TIMEOUT_S = 10,
     HTTP_HEADER_COUNT_MAX = 3,
     HTTP_LATER_COUNT_MAX = 256,
+
+    /* The most that conn_count_max can be: half of the descriptors that ackd's connections leave to
+     * the rest of it. */
+    HTTP_CONN_COUNT_MAX = 32,
 };
 
 struct evhttp_request;
@@ -41,6 +46,9 @@ struct http_answer {
     char *body;
     size_t body_size;
     bool compressible;
+    bool gzipped;     /* body is compressed already, and the client takes that */
+    bool kept;        /* body is static: it is not freed */
+    const char *etag; /* NULL: not to be cached */
     struct http_header headers[HTTP_HEADER_COUNT_MAX];
 };
 
@@ -48,13 +56,21 @@ struct http_endpoint {
     const char *path; /* "/folder/..." stands for every path in that folder which is not named */
     struct http_answer (*answer)(void *context, struct evhttp_request *request);
     bool takes_post;
+    bool guarded; /* for browsers: see http_host_is_ours() */
 };
 
-/* Listens on @address and serves @endpoints (ended by a NULL path; static) from a thread called
- * @name.  @ret_bound is what was bound.  0 or a negative errno.  *ret_http is set before the first
- * handler runs, and NULL on failure. */
+/* What is served. */
+struct http_service {
+    const struct http_endpoint *endpoints; /* ended by a NULL path; static */
+    void *context;
+    void (*tick)(void *context); /* called once a second, from the http thread; may be NULL */
+    uint32_t conn_count_max;     /* more connections wait in the listener's queue; 0: no limit */
+};
+
+/* Listens on @address and serves from a thread called @name.  @ret_bound is what was bound.  0 or a
+ * negative errno.  *ret_http is set before the first handler runs, and NULL on failure. */
 int http_start(struct http **ret_http, const char *name, const struct address *address,
-               const struct http_endpoint *endpoints, void *context, struct address *ret_bound,
+               const struct http_service *service, struct address *ret_bound,
                struct ackd_error *error);
 
 /* Ends the thread and frees.  NULL is fine. */
@@ -62,6 +78,17 @@ void http_stop(struct http *http);
 
 /* The value of a request header, or "". */
 const char *http_header(struct evhttp_request *request, const char *name);
+
+/* True if a Host header names this machine in a way that a page from elsewhere cannot: an address,
+ * localhost, or a name without a dot.  A site that lets its own name point here (DNS rebinding)
+ * makes the browser send that name.  Guarded endpoints answer 403 to it. */
+bool http_host_is_ours(const char *host);
+
+/* True if the client takes gzip. */
+bool http_accepts_gzip(struct evhttp_request *request);
+
+/* Unpacks a body of the known @size; to be freed.  NULL when memory ran out. */
+char *http_unzip(const unsigned char *gzip, size_t gzip_size, size_t size);
 
 /* An answer with a copy of @text. */
 struct http_answer http_text(int status, const char *text);

@@ -260,8 +260,8 @@ static int start(struct ackd_profile_server *server, const struct address *addre
     server->jobs = jobs_start(error);
     if (!server->jobs)
         return error ? error->code : -EAGAIN;
-    const int status =
-        http_start(&server->http, "pprof-http", address, endpoints, server, &bound, error);
+    const struct http_service service = {.endpoints = endpoints, .context = server};
+    const int status = http_start(&server->http, "pprof-http", address, &service, &bound, error);
     if (status == 0)
         address_format(&bound, server->address);
     return status;

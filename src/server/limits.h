@@ -34,6 +34,12 @@ enum {
     ACCEPT_PAUSE_MS_MIN = 10,
     ACCEPT_PAUSE_MS_MAX = 1000,
 
+    /* The busiest connections: how many a worker names, and through how many it looks in one turn.
+     * What it remembers for that is freed when nobody has asked for so long. */
+    TOP_COUNT_MAX = 50,
+    TOP_SLICE_COUNT = 2048,
+    TOP_MEMORY_MS = 10 * 1000,
+
     /* How often a worker looks after things that nobody waits for. */
     HOUSEKEEPING_MS = 1000,
 

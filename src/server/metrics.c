@@ -67,16 +67,33 @@ static void expose_per_worker(struct exposition *to, const struct ackd_server *s
     }
 }
 
+static void expose_worker_cpu(struct exposition *to, const struct ackd_server *server)
+{
+    exposition_family(to, "worker_cpu_seconds", EXPOSITION_COUNTER,
+                      "CPU time of a worker, the kernel's work for it included.");
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        char label[32];
+
+        snprintf(label, sizeof label, "worker=\"%u\"", i);
+        exposition_number(to, label, (double)worker_cpu_ns(&server->workers[i]) / 1e9);
+    }
+}
+
 static void expose_workers(struct exposition *to, const struct ackd_server *server)
 {
+    expose_worker_cpu(to, server);
     expose_per_worker(to, server, "worker_busy_seconds", EXPOSITION_COUNTER,
-                      "Time a worker handled events.", offsetof(struct counters, busy_ns), 1e9);
+                      "Time a worker handled events, between waits.",
+                      offsetof(struct counters, busy_ns), 1e9);
     expose_per_worker(to, server, "worker_idle_seconds", EXPOSITION_COUNTER,
                       "Time a worker waited for events.", offsetof(struct counters, idle_ns), 1e9);
     expose_per_worker(to, server, "worker_loops", EXPOSITION_COUNTER, "Turns of a worker's loop.",
                       offsetof(struct counters, loops), 1);
     expose_per_worker(to, server, "worker_events", EXPOSITION_COUNTER, "Events a worker handled.",
                       offsetof(struct counters, events), 1);
+    expose_per_worker(to, server, "worker_req_recv", EXPOSITION_COUNTER,
+                      "Submit frames that a worker received.",
+                      offsetof(struct counters, submits_received), 1);
     expose_per_worker(to, server, "worker_connections", EXPOSITION_GAUGE,
                       "Connections a worker owns.", offsetof(struct counters, connections_open), 1);
 }

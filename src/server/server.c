@@ -172,6 +172,7 @@ int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_op
             options->handler.free(options->handler.self);
         return error_raise(error, -ENOMEM, "no memory for a server");
     }
+    watch_init(&server->watch);
     server->config = config_of(options);
     server->shared.on_finished = on_workers_finished;
     server->shared.context = server;
@@ -267,6 +268,7 @@ void ackd_server_free(struct ackd_server *server)
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_deinit(&server->workers[i]);
     free(server->workers);
+    watch_deinit(&server->watch);
     if (server->finished_fd >= 0)
         close(server->finished_fd);
     free(server);

@@ -10,6 +10,7 @@
 #include <ackd/server.h>
 
 #include "base/address.h"
+#include "server/watch.h"
 #include "server/worker.h"
 
 struct server_listen {
@@ -32,6 +33,8 @@ struct ackd_server {
     /* Renderings of the metrics, and how long the last one took. */
     _Atomic uint64_t scrape_count;
     _Atomic uint64_t scrape_ns;
+
+    struct watch watch;
 };
 
 #endif

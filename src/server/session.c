@@ -307,6 +307,7 @@ static void take_requests(struct worker *worker, struct session *session, struct
     struct ackd_batch *const batch = &intake.batch;
     if (batch->acks) {
         counter_add(&counters->submits_received, batch->submit_count);
+        session->submit_count += batch->submit_count;
         if (batch->conn_count > 0)
             counter_add(&counters->packets_conn, batch->conn_count);
         histogram_add(&counters->batch_frames, counters_batch_bounds, BATCH_BOUND_COUNT,
@@ -329,8 +330,9 @@ void session_open(struct worker *worker, struct session *session, enum dialect d
 {
     session->state = SESSION_OPEN;
     session->reason = CLOSE_NONE;
-    session->dialect = (uint8_t)dialect;
+    session->dialect = dialect;
     session->active_ms = worker_now_ms(worker);
+    session->accepted_s = worker_now_s(worker);
     settle(worker, session);
 }
 

@@ -63,10 +63,13 @@ struct session {
     uint32_t left_size;        /* draining: bytes still to be read; lingering: discarded */
 
     uint8_t state;
-    int8_t reason; /* of its end, once that is decided; CLOSE_NONE before */
-    uint8_t dialect;
-    uint8_t pause; /* enum session_pause, or 0 */
-    bool draining;
+    int8_t reason;            /* of its end, once that is decided; CLOSE_NONE before */
+    uint8_t pause;            /* enum session_pause, or 0 */
+    enum dialect dialect : 7; /* with what is behind it in one byte */
+    bool draining : 1;
+
+    uint32_t accepted_s;   /* when; engine time */
+    uint64_t submit_count; /* SUBMITs taken */
 };
 
 /* An idle connection's whole user memory.  10,000 of them are less than 1.3 MB. */

@@ -91,9 +91,18 @@ struct session *session_table_find(const struct session_table *table, uint32_t s
     return session;
 }
 
+const struct session *session_table_peek(const struct session_table *table, uint32_t slot)
+{
+    if (slot >= session_table_slot_count(table))
+        return NULL;
+
+    const struct session *const session = at(table, slot);
+    return session->state == SESSION_FREE ? NULL : session;
+}
+
 struct session *session_table_next(const struct session_table *table, uint32_t *slot)
 {
-    for (; *slot < table->chunk_count * SESSION_CHUNK_COUNT; (*slot)++) {
+    for (; *slot < session_table_slot_count(table); (*slot)++) {
         struct session *const session = at(table, *slot);
         if (session->state != SESSION_FREE) {
             (*slot)++;

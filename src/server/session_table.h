@@ -38,6 +38,15 @@ struct session *session_of_timer(struct wheel_entry *entry);
 struct session *session_table_find(const struct session_table *table, uint32_t slot,
                                    uint32_t generation);
 
+/* The session at @slot if it is in use, else NULL. */
+const struct session *session_table_peek(const struct session_table *table, uint32_t slot);
+
+/* How many slots there are, free ones too. */
+static inline uint32_t session_table_slot_count(const struct session_table *table)
+{
+    return table->chunk_count * SESSION_CHUNK_COUNT;
+}
+
 /* The session in use with the smallest slot >= *@slot, and that slot + 1; NULL when there is none
  * left.  Sessions may be put back meanwhile. */
 struct session *session_table_next(const struct session_table *table, uint32_t *slot);

@@ -174,16 +174,28 @@ static void resume_sessions(struct worker *worker)
         session_resume(worker, session);
 }
 
+static void take_batch(struct worker *worker, struct ackd_batch *batch)
+{
+    session_completed(worker, session_table_find(&worker->table, batch->slot, batch->generation),
+                      batch);
+}
+
 static void on_woken(void *owner)
 {
     struct worker *const worker = owner;
     struct mail *mail = mailbox_take_all(&worker->mailbox);
 
     while (mail) {
-        struct ackd_batch *const batch = (struct ackd_batch *)(void *)mail;
-        mail = mail->next;
-        session_completed(
-            worker, session_table_find(&worker->table, batch->slot, batch->generation), batch);
+        struct mail *const next = mail->next;
+        switch (mail->kind) {
+        case MAIL_BATCH:
+            take_batch(worker, (struct ackd_batch *)(void *)mail);
+            break;
+        case MAIL_TOP:
+            top_begin(&worker->top, (struct top *)(void *)mail, worker->engine->turn_ns);
+            break;
+        }
+        mail = next;
     }
 }
 
@@ -360,6 +372,7 @@ static void keep_house(struct worker *worker)
     worker->housekeeping_ms = now_ms;
     sample_listeners(worker);
     log_dropped_lines(worker);
+    top_forget(&worker->top, worker->engine->turn_ns);
 }
 
 static bool drain_has_timed_out(const struct worker *worker)
@@ -382,6 +395,8 @@ static uint32_t wait_ms(struct worker *worker)
             time_before_ms(now_ms, worker->accept_again_ms) ? worker->accept_again_ms - now_ms : 0;
         wait = wait > again ? again : wait;
     }
+    if (worker->top.question)
+        wait = 0; /* the next slice */
     if (worker->obeyed == WORKER_DRAIN) {
         const uint32_t end_ms = worker->drain_since_ms + worker->config->drain_timeout_ms;
         const uint32_t left = time_before_ms(now_ms, end_ms) ? end_ms - now_ms : 0;
@@ -400,6 +415,7 @@ void worker_turn(struct worker *worker)
     resume_sessions(worker);
     keep_house(worker);
     obey(worker);
+    top_scan(&worker->top, &worker->table);
     if (drain_has_timed_out(worker)) {
         close_listeners(worker);
         abort_all(worker, CLOSE_drain_timeout);
@@ -414,14 +430,37 @@ void worker_begin(struct worker *worker)
     sample_listeners(worker);
 }
 
+static uint64_t read_ns(clockid_t clock)
+{
+    struct timespec time;
+
+    if (clock_gettime(clock, &time) < 0)
+        return 0;
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+uint64_t worker_cpu_ns(const struct worker *worker)
+{
+    const clockid_t clock = atomic_load_explicit(&worker->cpu_clock, memory_order_acquire);
+    const uint64_t running_ns = clock == 0 ? 0 : read_ns(clock);
+
+    /* No thread, not any more, or it has ended since the line above. */
+    return running_ns > 0 ? running_ns : counter_read(&worker->counters.cpu_ns);
+}
+
 static void *run(void *context)
 {
     struct worker *const worker = context;
     struct worker_shared *const shared = worker->shared;
+    clockid_t clock = 0;
 
+    if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
+        atomic_store_explicit(&worker->cpu_clock, clock, memory_order_release);
     worker_begin(worker);
     while (!worker->finished)
         worker_turn(worker);
+    counter_set(&worker->counters.cpu_ns, read_ns(CLOCK_THREAD_CPUTIME_ID));
+    atomic_store_explicit(&worker->cpu_clock, 0, memory_order_release);
     if (atomic_fetch_sub(&shared->running_count, 1) == 1)
         shared->on_finished(shared->context);
     return NULL;
@@ -460,6 +499,7 @@ void worker_deinit(struct worker *worker)
     on_woken(worker); /* batches that were completed after the last turn */
     close_listeners(worker);
     engine_free(worker->engine);
+    top_deinit(&worker->top);
     session_table_deinit(&worker->table);
     buffer_pool_deinit(&worker->pool);
     worker->engine = NULL;

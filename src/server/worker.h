@@ -3,6 +3,7 @@
  * worker - one thread's life: an engine, its connections, and nothing shared with other workers
  *
  *      worker_turn():  engine turn -> mailbox -> expired timers -> commands -> housekeeping
+ *                      -> a slice of the search for the busiest connections, while one runs
  *
  * What other threads may touch: `command` and the wake-up (worker_command), the mailbox (post
  * only), the counters (read only), and struct worker_shared. */
@@ -18,6 +19,7 @@
 #include "engine/engine_select.h"
 #include "server/limits.h"
 #include "server/session_table.h"
+#include "server/top.h"
 
 /* What a worker is told; the same for all workers of a server, and constant. */
 struct worker_config {
@@ -76,12 +78,15 @@ struct worker {
     uint32_t drain_since_ms;
     uint32_t conn_log_count; /* lines since the last housekeeping */
     uint32_t conn_log_dropped;
+    struct top_scan top; /* the search for the busiest connections */
+
     bool memory_paused; /* some sessions may wait for deferred memory */
     bool finished;
     enum worker_command obeyed;
 
     struct wheel wheel;
     _Atomic int command;
+    _Atomic clockid_t cpu_clock; /* of the thread while it runs, else 0 */
     pthread_t thread;
     bool started;
 };
@@ -105,6 +110,11 @@ int worker_start(struct worker *worker, struct ackd_error *error);
 /* Waits for the thread to end, if it was started. */
 void worker_join(struct worker *worker);
 
+/* The CPU time that the worker's thread has used, the kernel's work for it included: with io_uring
+ * most of that is done while the thread waits.  A system call; the worker does nothing for it.
+ * Any thread. */
+uint64_t worker_cpu_ns(const struct worker *worker);
+
 /* Tells the worker to drain or to stop.  Any thread. */
 void worker_command(struct worker *worker, enum worker_command command);
 
@@ -112,6 +122,11 @@ void worker_command(struct worker *worker, enum worker_command command);
 static inline uint32_t worker_now_ms(const struct worker *worker)
 {
     return (uint32_t)(worker->engine->turn_ns / NS_PER_MS);
+}
+
+static inline uint32_t worker_now_s(const struct worker *worker)
+{
+    return (uint32_t)(worker->engine->turn_ns / NS_PER_S);
 }
 
 /* One turn.  For the thread, and for tests that are the thread. */

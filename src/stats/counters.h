@@ -34,6 +34,7 @@ struct counters {
     counter idle_ns;
     counter loops;
     counter events;
+    counter cpu_ns; /* of its thread, once that has ended; worker_cpu_ns() knows it before */
 
     struct histogram request_duration; /* ns, counted per SUBMIT */
     struct histogram batch_frames;     /* requests per received batch */

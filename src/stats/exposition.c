@@ -109,6 +109,14 @@ void exposition_number(struct exposition *to, const char *labels, double value)
     print(to, "%.17g\n", value);
 }
 
+void exposition_bound(double bound, char *ret_text)
+{
+    const int size = snprintf(ret_text, EXPOSITION_BOUND_SIZE, "%.9g", bound);
+
+    if (!strpbrk(ret_text, ".e"))
+        snprintf(ret_text + size, EXPOSITION_BOUND_SIZE - (size_t)size, ".0");
+}
+
 void exposition_histogram(struct exposition *to, const uint64_t *bounds, size_t bound_count,
                           const uint64_t *bucket, uint64_t sum, double scale)
 {
@@ -116,12 +124,10 @@ void exposition_histogram(struct exposition *to, const uint64_t *bounds, size_t 
 
     for (size_t i = 0; i < bound_count; i++) {
         char label[48];
-        char bound[32];
+        char bound[EXPOSITION_BOUND_SIZE];
 
-        /* The text of a bound is the same in both formats, with a point in it: a bound that
-         * changes its spelling is another series. */
-        snprintf(bound, sizeof bound, "%.9g", (double)bounds[i] / scale);
-        snprintf(label, sizeof label, "le=\"%s%s\"", bound, strpbrk(bound, ".e") ? "" : ".0");
+        exposition_bound((double)bounds[i] / scale, bound);
+        snprintf(label, sizeof label, "le=\"%s\"", bound);
         total += bucket[i];
         print_series(to, "_bucket", label);
         print(to, "%" PRIu64 "\n", total);

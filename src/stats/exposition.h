@@ -55,6 +55,12 @@ void exposition_number(struct exposition *to, const char *labels, double value);
 void exposition_histogram(struct exposition *to, const uint64_t *bounds, size_t bound_count,
                           const uint64_t *bucket, uint64_t sum, double scale);
 
+enum { EXPOSITION_BOUND_SIZE = 32 };
+
+/* Writes the bound of a bucket as its label `le` has it.  The same in both formats, with a point in
+ * it: a bound that changes its spelling is another series. */
+void exposition_bound(double bound, char *ret_text);
+
 /* Ends the text (OpenMetrics wants a mark). */
 void exposition_end(struct exposition *to);
 

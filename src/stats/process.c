@@ -3,12 +3,15 @@
  * process - the process_* metrics (process.h); source: proc(5) */
 #include "stats/process.h"
 
-#include <dirent.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { FD_SLICE_COUNT = 1024 };
 
 /* The fields of /proc/self/stat that are used. */
 struct stat_fields {
@@ -61,19 +64,52 @@ static double boot_time(void)
     return seconds;
 }
 
+/* Those that are not open have POLLNVAL. */
+double process_count_fds_by_poll(rlim_t limit)
+{
+    struct pollfd fds[FD_SLICE_COUNT];
+    double count = 0;
+
+    for (rlim_t first = 0; first < limit; first += FD_SLICE_COUNT) {
+        const nfds_t slice = limit - first < FD_SLICE_COUNT ? limit - first : FD_SLICE_COUNT;
+
+        for (nfds_t i = 0; i < slice; i++)
+            fds[i] = (struct pollfd){.fd = (int)(first + i)};
+        if (poll(fds, slice, 0) < 0)
+            return -1;
+        for (nfds_t i = 0; i < slice; i++)
+            count += !(fds[i].revents & POLLNVAL);
+    }
+    return count;
+}
+
+/* The size of the descriptor table: no open one lies beyond.  0 when it cannot be read. */
+static rlim_t fd_table_size(void)
+{
+    char text[2048];
+    unsigned long size = 0;
+
+    if (!read_file("/proc/self/status", text, sizeof text))
+        return 0;
+    const char *const line = strstr(text, "\nFDSize:");
+    return line && sscanf(line, "\nFDSize: %lu", &size) == 1 ? size : 0;
+}
+
+/* Reading the folder costs as much as there are descriptors, and a kernel entry each. */
 static double open_fd_count(void)
 {
-    DIR *const folder = opendir("/proc/self/fd");
-    double count = -1; /* the folder's own descriptor */
+    struct stat folder;
+    struct rlimit limit;
 
-    if (!folder)
+    if (stat("/proc/self/fd", &folder) < 0)
         return -1;
-    for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-        if (entry->d_name[0] != '.')
-            count++;
-    }
-    closedir(folder);
-    return count;
+    if (folder.st_size > 0)
+        return (double)folder.st_size; /* since Linux 6.2 */
+
+    const rlim_t size = fd_table_size();
+    if (size == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -1;
+    return process_count_fds_by_poll(size < limit.rlim_cur ? size : limit.rlim_cur);
 }
 
 static void expose(struct exposition *to, const char *family, enum exposition_type type,
@@ -121,6 +157,24 @@ static void expose_limits(struct exposition *to)
         expose(to, "process_virtual_memory_max_bytes", EXPOSITION_GAUGE,
                "Maximum amount of virtual memory available in bytes.",
                limit.rlim_cur == RLIM_INFINITY ? -1 : (double)limit.rlim_cur);
+}
+
+void process_read(struct process_values *ret_values)
+{
+    struct stat_fields fields;
+    struct rlimit limit;
+    struct rusage usage;
+    const double fds = open_fd_count();
+
+    *ret_values = (struct process_values){.open_fds = fds > 0 ? fds : 0};
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        ret_values->cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        ret_values->max_fds = (double)limit.rlim_cur;
+    if (read_stat(&fields)) {
+        ret_values->resident_bytes = fields.resident_pages * (double)sysconf(_SC_PAGESIZE);
+        ret_values->threads = fields.thread_count;
+    }
 }
 
 void process_expose(struct exposition *to)

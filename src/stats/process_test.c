@@ -195,12 +195,39 @@ static void a_name_with_parentheses_shifts_nothing(void **state)
     assert_true(memory >= 16 * (double)sysconf(_SC_PAGESIZE));
 }
 
+static void both_ways_of_reading_agree(void **state)
+{
+    struct process_values values;
+
+    (void)state;
+    process_read(&values);
+    assert_int_equal((int)values.open_fds, (int)ask("process_open_fds"));
+    assert_int_equal((int)values.max_fds, (int)ask("process_max_fds"));
+    assert_int_equal((int)values.threads, (int)ask("process_threads"));
+    assert_true(values.cpu_seconds > 0);
+    assert_true(values.resident_bytes > 0);
+}
+
+static void descriptors_are_counted_right_by_polling_too(void **state)
+{
+    const int far = fcntl(0, F_DUPFD_CLOEXEC, 1024); /* in another slice than the rest */
+
+    (void)state;
+    assert_int_equal((int)process_count_fds_by_poll(2048), (int)ask("process_open_fds"));
+    assert_int_equal((int)process_count_fds_by_poll(1024),
+                     (int)ask("process_open_fds") - (far >= 0));
+    if (far >= 0)
+        close(far);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_family_is_there_once_without_the_prefix),
         cmocka_unit_test(cpu_time_is_a_counter_that_grows),
         cmocka_unit_test(open_fds_are_counted),
+        cmocka_unit_test(both_ways_of_reading_agree),
+        cmocka_unit_test(descriptors_are_counted_right_by_polling_too),
         cmocka_unit_test(max_fds_is_the_soft_limit),
         cmocka_unit_test(memory_is_in_bytes),
         cmocka_unit_test(start_time_is_in_the_past),

@@ -37,8 +37,8 @@ SERIES = [
     "deferred_requests", "stale_completions_total", "handler_errors_total",
     *(f'syscalls_total{{call="{call}"}}' for call in ("epoll_wait", "recv", "send", "accept")),
     *(f'worker_{name}{{worker="{worker}"}}' for worker in (0, 1) for name in (
-        "busy_seconds_total", "idle_seconds_total", "loops_total", "events_total",
-        "connections")),
+        "cpu_seconds_total", "busy_seconds_total", "idle_seconds_total", "loops_total",
+        "events_total", "req_recv_total", "connections")),
     "scrapes_total",
 ]
 PROCESS_SERIES = ["process_cpu_seconds_total", "process_open_fds", "process_max_fds",
@@ -153,6 +153,19 @@ def test_worker_time_is_busy_or_idle(started):
     assert all(value >= 0 for name, value in metrics.items() if name.startswith("worker_"))
     assert total(metrics, "worker_loops_total") > 0
     assert total(metrics, "worker_events_total") > 0
+
+
+def test_the_work_of_workers_is_most_of_the_work(start):
+    """Whatever the engine: what the kernel does for a worker counts as its own."""
+    started = start("--workers=2")
+    before = started.metrics()
+    with started.connect() as client:
+        for _ in range(100):
+            client.exchange(wire.submits(20000), wire.acks(20000))
+    after = started.metrics()
+    used = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
+    workers = total(after, "worker_cpu_seconds_total") - total(before, "worker_cpu_seconds_total")
+    assert used / 2 < workers < used + 0.02  # read a moment apart
 
 
 # The formats

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Many at once, for long enough that what leaks or starves shows."""
+import contextlib
+import pathlib
+import resource
 import selectors
 import threading
 import time
@@ -172,3 +175,45 @@ def test_memory_is_flat_over_rounds(start):
         sizes.append(started.resident_size())
     if not started.is_instrumented():
         assert sizes[-1] - sizes[1] < 1 * MIB, sizes
+
+
+def cpu_ns(started, thread):
+    """What the thread of that name has used."""
+    for task in pathlib.Path(f"/proc/{started.pid}/task").iterdir():
+        if (task / "comm").read_text().strip() == thread:
+            return int((task / "schedstat").read_text().split()[0])
+    raise AssertionError(f"there is no thread {thread}")
+
+
+def cost_of(started, path, count=41):
+    """The CPU time of the admin thread for one answer, in ns: the median."""
+    costs = []
+    for _ in range(count):
+        before = cpu_ns(started, "ackd-admin")
+        assert started.request(path, Accept_Encoding="gzip")[0] == 200
+        costs.append(cpu_ns(started, "ackd-admin") - before)
+    return sorted(costs)[count // 2]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/api/live?conns=rate&since=99999999999999"])
+def test_a_look_costs_no_more_with_many_connections(start, path):
+    started = start("--workers=2")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with contextlib.ExitStack() as stack:
+            def connect(count):
+                for _ in range(count):
+                    stack.enter_context(started.connect())
+                wait_for(lambda: started.metrics()["client_connected"] >= count, "all are in")
+
+            connect(60)  # more than a list holds
+            few_ns = cost_of(started, path)
+            connect(3000)
+            many_ns = cost_of(started, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    # Before Linux 6.2 the descriptors are counted one by one, at a tenth of a microsecond each.
+    assert many_ns < 2 * few_ns + 300_000
+    if not started.is_instrumented():
+        assert many_ns < 1_000_000

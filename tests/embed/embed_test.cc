@@ -35,7 +35,9 @@ int fail(const char *what, const ackd_error &error)
 int main()
 {
     ackd_server_options options;
-    ackd_admin_options admin_options = {"127.0.0.1:0", "ackd", nullptr};
+    ackd_admin_options admin_options = {};
+    admin_options.listen = "127.0.0.1:0";
+    admin_options.metrics_prefix = "ackd";
     ackd_server *server = nullptr;
     ackd_admin *admin = nullptr;
     ackd_error error;

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROGRAMS = ('bin/ackd', 'bin/ackload')
+PROGRAMS = ('bin/ackd', 'bin/ackload', 'bin/ackd-top')
 WARNINGS = ('-Wall', '-Wextra', '-Werror')
 
 

@@ -84,6 +84,6 @@ check_clang_tidy() {
 check_analyzer() {
     set_up_preset analyzer
     run_quietly 'compiling with -fanalyzer' \
-        ninja -C build/analyzer libackd.a src/ackd/ackd src/load/ackload
+        ninja -C build/analyzer libackd.a src/ackd/ackd src/load/ackload src/top/ackd-top
     say "gcc -fanalyzer: nothing found"
 }

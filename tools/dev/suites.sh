@@ -47,5 +47,6 @@ run_pytest() {
     shift 2
     for_preset "$pytest_preset" env "ACKD=$PWD/build/$pytest_preset/src/ackd/ackd" \
         "ACKLOAD=$PWD/build/$pytest_preset/src/load/ackload" \
+        "ACKD_TOP=$PWD/build/$pytest_preset/src/top/ackd-top" \
         python3 -m pytest -q -p no:cacheprovider -n 4 "tests/$pytest_suite" "$@"
 }

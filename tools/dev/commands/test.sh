@@ -5,13 +5,14 @@
 #| Usage: ./dev test [--all]
 #|
 #| Without --all: style guide, unit tests with the corpora, the black-box suite against ackd, the
-#| suites of ackload and of the teaching ladder, profiles. Needs the core packages only.
+#| suites of ackload, of the teaching ladder and of ackd-top, profiles. Needs the core packages.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, ten seconds of fuzzing for each target, 10,000 seeds of the
-#| simulator and planted bugs for it to find, promtool on /metrics, what is in monitor/ with a real
-#| Prometheus, profiles in go tool pprof and in a browser, those servers of bench/peers that can be
-#| built here, the demo, and a short run of the ladder. A quarter of an hour on two cores.
+#| simulator and planted bugs for it to find, the live page in Chromium, promtool on /metrics,
+#| what is in monitor/ with a real Prometheus, profiles in go tool pprof and in a browser, those
+#| servers of bench/peers that can be built here, the demo, and a short run of the ladder. A quarter
+#| of an hour on two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -33,7 +34,7 @@ build_and_test() {
 # The suites that are there, against build/$1.
 stage_suites() {
     stage "unit tests${2:-}" build_and_test "$1"
-    for suite in contract load ladder; do
+    for suite in contract load ladder top; do
         if [ -d "tests/$suite" ]; then
             stage "$suite tests${2:-}" run_pytest "$1" "$suite"
         fi
@@ -68,6 +69,7 @@ stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
 stage 'simulator' play_seeds 1..10000
 stage 'planted bugs' tests/sim/mutants.py
+stage 'live page' run_pytest release page
 stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 stage 'peers' run_pytest release peers
