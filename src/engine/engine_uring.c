@@ -263,6 +263,13 @@ static void say_finished(struct engine_uring *self, struct engine_socket *socket
     self->engine.events->finished(self->engine.owner, socket);
 }
 
+/* True if bytes came in one of our buffers: kernels have erred, and we would read anything. */
+static bool has_buffer(int32_t result, uint32_t flags)
+{
+    return result <= URING_BUFFER_SIZE && (flags & IORING_CQE_F_BUFFER) &&
+           uring_buffer_of(flags) < URING_BUFFER_COUNT;
+}
+
 /* True when the next completion brings more of what @cqe brought. */
 static bool goes_on(const struct engine_uring *self, const struct uring_cqe *cqe, size_t size)
 {
@@ -270,7 +277,7 @@ static bool goes_on(const struct engine_uring *self, const struct uring_cqe *cqe
         return false;
     const struct io_uring_cqe *const next = uring_peek(&self->uring, 0);
     return next->user_data == cqe->user_data && next->res > 0 &&
-           size + (size_t)next->res <= ENGINE_RECV_SIZE;
+           has_buffer(next->res, next->flags) && size + (size_t)next->res <= ENGINE_RECV_SIZE;
 }
 
 /* Takes the pieces that follow the one of @cqe and belong to it, and says all of it at once. */
@@ -304,6 +311,10 @@ static void recv_done(struct engine_uring *self, struct engine_socket *socket,
 {
     const bool dead = socket->closing || socket->broken;
 
+    if (cqe->result > 0 && !has_buffer(cqe->result, cqe->flags)) {
+        cqe->result = -EIO;
+        cqe->flags &= IORING_CQE_F_MORE;
+    }
     if (cqe->result > 0 && !dead) {
         take_pieces(self, socket, cqe);
     } else if (cqe->flags & IORING_CQE_F_BUFFER) {

@@ -59,11 +59,12 @@ static int raise_for(struct ackd_error *error, const char *what, int code)
     }
 }
 
-static int set_up(struct uring *uring)
+/* Sets the ring up in the first of @setups from @index on that the kernel has. */
+static int set_up(struct uring *uring, size_t index)
 {
     int status = -EINVAL;
 
-    for (size_t i = 0; i < sizeof setups / sizeof setups[0] && status == -EINVAL; i++) {
+    for (size_t i = index; i < sizeof setups / sizeof setups[0] && status == -EINVAL; i++) {
         struct io_uring_params params = {.flags = setups[i], .cq_entries = URING_CQ_COUNT};
 
         status = io_uring_queue_init_params(URING_SQ_COUNT, &uring->ring, &params);
@@ -109,8 +110,6 @@ static int register_buffers(struct uring *uring)
     return 0;
 }
 
-/* Opens the ring on a thread of its own: the kernel remembers who set it up, and interrupts that
- * thread's system calls (EINTR) when the ring has been closed. */
 struct opening {
     struct uring *uring;
     struct ackd_error *error;
@@ -119,7 +118,7 @@ struct opening {
 
 static int open_here(struct uring *uring, struct ackd_error *error)
 {
-    int status = set_up(uring);
+    int status = set_up(uring, 0);
     if (status < 0)
         return raise_for(error, "io_uring_setup", status);
     status = register_buffers(uring);
@@ -138,6 +137,8 @@ static void *run_open(void *context)
     return NULL;
 }
 
+/* On a thread of its own: the kernel remembers who set a ring up, and interrupts that thread's
+ * system calls (EINTR) when the ring has been closed. */
 int uring_open(struct uring *uring, struct ackd_error *error)
 {
     struct opening opening = {.uring = uring, .error = error};
