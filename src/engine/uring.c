@@ -35,8 +35,7 @@ static const uint32_t setups[] = {
     IORING_SETUP_CQSIZE,
 };
 
-/* The words for what people meet; others get the system's. */
-static int raise_for(struct ackd_error *error, const char *what, int code)
+int uring_raise(struct ackd_error *error, const char *what, int code)
 {
     switch (-code) {
     case ENOSYS:
@@ -120,11 +119,11 @@ static int open_here(struct uring *uring, struct ackd_error *error)
 {
     int status = set_up(uring, 0);
     if (status < 0)
-        return raise_for(error, "io_uring_setup", status);
+        return uring_raise(error, "io_uring_setup", status);
     status = register_buffers(uring);
     if (status < 0) {
         uring_close(uring);
-        return raise_for(error, "io_uring_register", status);
+        return uring_raise(error, "io_uring_register", status);
     }
     return 0;
 }
@@ -179,7 +178,7 @@ static void enable(struct uring *uring)
     uring->enabled = true;
 }
 
-void uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns)
+int uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns)
 {
     struct __kernel_timespec timeout = {.tv_sec = timeout_ns / (int64_t)NS_PER_S,
                                         .tv_nsec = timeout_ns % (int64_t)NS_PER_S};
@@ -191,10 +190,11 @@ void uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns)
     if (!uring->enabled)
         enable(uring);
     /* What it cannot take now (-EBUSY, -EAGAIN) it takes once completions were taken. */
-    io_uring_enter2((unsigned)uring->ring.enter_ring_fd, publish(uring), wait_count,
-                    IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (void *)&argument,
-                    sizeof argument);
+    const int status = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, publish(uring),
+                                       wait_count, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+                                       (void *)&argument, sizeof argument);
     uring->ring.sq.sqe_head = IO_URING_READ_ONCE(*uring->ring.sq.khead);
+    return status < 0 ? status : 0;
 }
 
 struct io_uring_sqe *uring_sqe(struct uring *uring)

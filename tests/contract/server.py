@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 
+import seccomp
 from client import DEADLINE, Client, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -82,7 +83,7 @@ class Ackd(Attached):
     owned = True
 
     def __init__(self, program, folder, *arguments, listen=("127.0.0.1:0",), limits=(),
-                 metrics="127.0.0.1:0"):
+                 metrics="127.0.0.1:0", forbidden=()):
         self.program = program
         self.folder = pathlib.Path(folder)
         self.log_path = self.folder / "log"
@@ -98,7 +99,7 @@ class Ackd(Attached):
             self.process = subprocess.Popen(
                 [program, *options, f"--ports-file={self.ports_path}", *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=lambda: prepare_child(limits))
+                preexec_fn=lambda: prepare_child(limits, forbidden))
         self.pid = self.process.pid
         try:
             self.read_ports()
@@ -222,9 +223,12 @@ class Ackd(Attached):
         assert code in (0, 3, -signal.SIGKILL), f"ackd ended with {code}\n{log}"
 
 
-def prepare_child(limits):
-    """Runs in the child before ackd: it ends when we do, and has @limits."""
+def prepare_child(limits, forbidden):
+    """Runs in the child before ackd: it ends when we do, has @limits, and the system calls of
+    @forbidden fail: pairs of (number, errno)."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for kind, value in limits:
         resource.setrlimit(kind, (value, value))
+    for call, code in forbidden:
+        seccomp.forbid(call, code)
