@@ -10,7 +10,7 @@ import pytest
 
 import seccomp
 import wire
-from client import DEADLINE, PATIENCE, Canary, Client, wait_for
+from client import DEADLINE, Canary, Client, wait_for
 
 EXIT_SYSTEM = 71
 WORKER_CONNECTIONS = re.compile(r"worker_connections\{")
@@ -28,25 +28,6 @@ forbidden = pytest.mark.parametrize(
     "forbidden", FORBIDDEN,
     ids=[f"{name}-{errno.errorcode[code]}" for name, (_, code) in
          zip(("setup", "setup", "register", "register", "enter", "enter"), FORBIDDEN)])
-
-
-def run(program, *arguments, forbidden=None):
-    """The finished ackd, which must not have started to serve."""
-    return subprocess.run(
-        [program, "--listen=127.0.0.1:0", "--metrics-listen=off", *arguments],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE,
-        preexec_fn=lambda: seccomp.forbid(*forbidden) if forbidden else None)
-
-
-@pytest.fixture(scope="module", params=("epoll", "uring"))
-def engine(request, program):
-    """Each engine that works here."""
-    if request.param == "uring":
-        # The engine is tried first; then an address that is nobody's ends it.
-        refused = run(program, "--engine=uring", "--listen=192.0.2.1:1")
-        if "io_uring" in refused.stderr:
-            pytest.skip(refused.stderr)
-    return request.param
 
 
 # Where io_uring is forbidden
@@ -68,7 +49,9 @@ def test_trap_20_auto_says_so_once_and_serves_by_epoll(start, forbidden):
 
 @forbidden
 def test_trap_20_uring_by_name_is_refused_with_advice(program, forbidden):
-    refused = run(program, "--engine=uring", forbidden=forbidden)
+    refused = subprocess.run([program, "--listen=127.0.0.1:0", "--engine=uring"],
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                             timeout=DEADLINE, preexec_fn=lambda: seccomp.forbid(*forbidden))
     assert refused.returncode == EXIT_SYSTEM, refused.stderr
     assert len(refused.stderr.splitlines()) == 1, refused.stderr
     assert {errno.EPERM: "seccomp", errno.ENOSYS: "kernel"}[forbidden[1]] in refused.stderr
