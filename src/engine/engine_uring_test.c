@@ -680,6 +680,25 @@ static void the_end_behind_the_last_bytes_is_seen_in_the_deep(void **state)
     teardown(rig);
 }
 
+/* Turns are counted in one byte: who was last received from 256 turns ago is not taken for one who
+ * has had its receive in this turn, or only for a turn. */
+static void a_receive_comes_after_any_number_of_turns(void **state)
+{
+    struct rig *const rig = setup();
+    struct peer *const peer = join(rig);
+    size_t size = 50000;
+
+    (void)state;
+    make_deep(rig, peer);
+    for (int count = 250; count < 260; count++) {
+        turn(rig, count);
+        size += write_pattern(peer, size, 3000);
+        turn(rig, 2);
+        assert_int_equal(peer->size, size);
+    }
+    teardown(rig);
+}
+
 static void deep_sends_leave_at_once(void **state)
 {
     struct rig *const rig = setup();
@@ -764,6 +783,7 @@ int main(void)
         cmocka_unit_test(a_full_submission_ring_is_submitted),
         cmocka_unit_test(bytes_stay_in_order_between_the_ways),
         cmocka_unit_test(the_end_behind_the_last_bytes_is_seen_in_the_deep),
+        cmocka_unit_test(a_receive_comes_after_any_number_of_turns),
         cmocka_unit_test(deep_sends_leave_at_once),
         cmocka_unit_test(it_comes_back_from_the_deep),
         cmocka_unit_test(a_stop_from_within_loses_nothing),
