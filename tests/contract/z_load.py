@@ -152,22 +152,23 @@ def many_descriptors():
 
 def test_idle_connections_cost_little(start, engine, many_descriptors):
     """10,000 connections more: 128 bytes for each before it has sent anything, 256 when it has been
-    served and is quiet again.  What the first of them cost once is not theirs."""
+    served and is quiet again.  What the first of them cost once is not theirs,
+    nor is what a scrape costs: there is none."""
     first_count, count = 2000, 10_000
     if many_descriptors < first_count + count + 1000:
         pytest.skip(f"needs {first_count + count} descriptors, the limit is {many_descriptors}")
-    started = start("--workers=1", f"--engine={engine}")
+    started = start("--workers=1", f"--engine={engine}", metrics="off")
     with started.connect() as client:
         client.exchange(wire.submits(10_000), wire.acks(10_000))
     clients = [started.connect() for _ in range(first_count)]
-    wait_for(lambda: started.metrics()["client_connected"] == first_count, "the first are there")
+    clients[-1].round_trip()  # who is answered last was accepted last
     before = started.resident_size()
     clients += [started.connect() for _ in range(count)]
-    wait_for(lambda: started.metrics()["client_connected"] == first_count + count, "all are there")
+    clients[-1].round_trip()
     idle = (started.resident_size() - before) / count
-    for client in clients[first_count:]:
+    for client in clients[first_count:-1]:
         client.send(wire.submit(1))
-    for client in clients[first_count:]:
+    for client in clients[first_count:-1]:
         client.expect_acks(1)
     used = (started.resident_size() - before) / count
     print(f"{engine}: {idle:.0f} bytes for an idle connection, {used:.0f} once it was served")
@@ -176,7 +177,6 @@ def test_idle_connections_cost_little(start, engine, many_descriptors):
         assert used <= 256
     for client in clients:
         client.close()
-    wait_for(lambda: started.metrics()["client_connected"] == 0, "all have left")
 
 
 def test_memory_is_flat_over_rounds(start):
