@@ -191,7 +191,8 @@ static int open_server(struct program *program)
         return fail(exit_code_of(status), error.text, " (option --handler)");
     options->server.log = program->log;
     if (ackd_engine_check(options->server.engine, &error) < 0)
-        return fail(EXIT_SYSTEM, error.text, " (option --engine)");
+        return fail(EXIT_SYSTEM, error.text,
+                    " (option --engine: --engine auto takes epoll where that is so)");
     status = ackd_server_new(&program->server, &options->server, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --listen)");

@@ -61,13 +61,15 @@ struct engine_socket {
             uint8_t operations; /* in flight; and in the upper half, those that are cancelled */
             uint8_t deep : 1;
             uint8_t listed : 1;
-            uint8_t shallow_count : 6; /* small receives in a row, while it is deep */
+            uint8_t again : 1;         /* there may be more, of which no poll will tell */
+            uint8_t shallow_count : 5; /* small receives in a row, while it is deep */
         } uring;
     };
-    bool receiving;
-    bool finished;
-    bool broken;
-    bool closing;
+    uint8_t turn; /* io_uring: in which it was last received from, modulo 256 */
+    bool receiving : 1;
+    bool finished : 1;
+    bool broken : 1;
+    bool closing : 1;
 };
 
 /* A listening socket; the fd stays its opener's. */

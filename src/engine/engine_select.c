@@ -27,9 +27,9 @@ static int try_recv(struct uring *uring, int fd)
     sqe->ioprio = IORING_RECV_MULTISHOT;
     sqe->flags = IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
-    uring_enter(uring, 1, patience_ns);
+    const int status = uring_enter(uring, 1, patience_ns);
     if (uring_ready_count(uring) == 0)
-        return -ETIMEDOUT;
+        return status < 0 ? status : -ETIME;
 
     const struct uring_cqe cqe = uring_take(uring);
     if (cqe.result < 0)
@@ -60,10 +60,7 @@ static int try_here(struct ackd_error *error)
         return status;
     status = try_socket(&uring);
     uring_close(&uring);
-    if (status < 0)
-        error_raise(error, status, "io_uring: this kernel cannot receive by it (6.0 can): %s",
-                    strerror(-status));
-    return status;
+    return status < 0 ? uring_raise(error, "receiving by io_uring", status) : 0;
 }
 
 struct trial {

@@ -363,7 +363,7 @@ static void receives_what_was_written(void **state)
 }
 
 /* A connection that sends much waits for its next turn, however much is at hand. */
-static void one_receive_in_a_turn(void **state)
+static void trap_19_one_receive_in_a_turn(void **state)
 {
     enum { ROOM = 212992 }; /* what net.core.wmem_max allows without privileges; doubled */
     const int room = ROOM;
@@ -883,7 +883,7 @@ static void close_both_and_join(struct peer *peer)
 }
 
 /* The second connection's event has been taken from the kernel when the first one's is handled. */
-static void an_old_event_never_meets_a_new_connection(void **state)
+static void trap_18_an_old_event_never_meets_a_new_connection(void **state)
 {
     struct rig rig;
     struct peer a;
@@ -989,7 +989,7 @@ static void a_pause_from_within_leaves_the_others_in_the_queue(void **state)
     teardown(&rig);
 }
 
-static void out_of_descriptors_is_told_and_passes(void **state)
+static void trap_10_out_of_descriptors_is_told_once_and_passes(void **state)
 {
     struct rlimit before;
     struct rlimit limit;
@@ -1177,7 +1177,7 @@ static void freeing_no_engine_is_fine(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(receives_what_was_written),
-    cmocka_unit_test(one_receive_in_a_turn),
+    cmocka_unit_test(trap_19_one_receive_in_a_turn),
     cmocka_unit_test(what_is_not_received_stays_in_the_kernel),
     cmocka_unit_test(the_owner_can_stop_from_within),
     cmocka_unit_test(finished_is_said_once_behind_the_last_byte),
@@ -1197,10 +1197,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_close_between_turns_does_not_wait),
     cmocka_unit_test(nothing_but_closed_is_said_after_close),
     cmocka_unit_test(nothing_is_sent_after_close),
-    cmocka_unit_test(an_old_event_never_meets_a_new_connection),
+    cmocka_unit_test(trap_18_an_old_event_never_meets_a_new_connection),
     cmocka_unit_test(accepts_so_many_in_a_turn),
     cmocka_unit_test(a_pause_from_within_leaves_the_others_in_the_queue),
-    cmocka_unit_test(out_of_descriptors_is_told_and_passes),
+    cmocka_unit_test(trap_10_out_of_descriptors_is_told_once_and_passes),
     cmocka_unit_test(a_drain_empties_the_queue_and_stops),
     cmocka_unit_test(two_engines_share_a_listener),
     cmocka_unit_test(no_wake_up_is_lost),

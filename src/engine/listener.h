@@ -2,8 +2,9 @@
  *
  * listener - opens listening sockets
  *
- * TCP: one socket per worker on the same address (SO_REUSEPORT); the kernel spreads connections.
- * unix: one socket, which the workers share.
+ * TCP: one socket per worker on the same address (SO_REUSEPORT); the kernel spreads connections, by
+ * a hash.  unix: one socket, which the workers share.  What is uneven of that is evened out by
+ * server/handoff.h.
  *
  * SO_REUSEPORT has a catch: a second server of the same user would share the address without a
  * word and take half of the connections.  So an address is claimed once before it is opened. */

@@ -35,8 +35,7 @@ static const uint32_t setups[] = {
     IORING_SETUP_CQSIZE,
 };
 
-/* The words for what people meet; others get the system's. */
-static int raise_for(struct ackd_error *error, const char *what, int code)
+int uring_raise(struct ackd_error *error, const char *what, int code)
 {
     switch (-code) {
     case ENOSYS:
@@ -59,11 +58,12 @@ static int raise_for(struct ackd_error *error, const char *what, int code)
     }
 }
 
-static int set_up(struct uring *uring)
+/* Sets the ring up in the first of @setups from @index on that the kernel has. */
+static int set_up(struct uring *uring, size_t index)
 {
     int status = -EINVAL;
 
-    for (size_t i = 0; i < sizeof setups / sizeof setups[0] && status == -EINVAL; i++) {
+    for (size_t i = index; i < sizeof setups / sizeof setups[0] && status == -EINVAL; i++) {
         struct io_uring_params params = {.flags = setups[i], .cq_entries = URING_CQ_COUNT};
 
         status = io_uring_queue_init_params(URING_SQ_COUNT, &uring->ring, &params);
@@ -109,8 +109,6 @@ static int register_buffers(struct uring *uring)
     return 0;
 }
 
-/* Opens the ring on a thread of its own: the kernel remembers who set it up, and interrupts that
- * thread's system calls (EINTR) when the ring has been closed. */
 struct opening {
     struct uring *uring;
     struct ackd_error *error;
@@ -119,13 +117,13 @@ struct opening {
 
 static int open_here(struct uring *uring, struct ackd_error *error)
 {
-    int status = set_up(uring);
+    int status = set_up(uring, 0);
     if (status < 0)
-        return raise_for(error, "io_uring_setup", status);
+        return uring_raise(error, "io_uring_setup", status);
     status = register_buffers(uring);
     if (status < 0) {
         uring_close(uring);
-        return raise_for(error, "io_uring_register", status);
+        return uring_raise(error, "io_uring_register", status);
     }
     return 0;
 }
@@ -138,6 +136,8 @@ static void *run_open(void *context)
     return NULL;
 }
 
+/* On a thread of its own: the kernel remembers who set a ring up, and interrupts that thread's
+ * system calls (EINTR) when the ring has been closed. */
 int uring_open(struct uring *uring, struct ackd_error *error)
 {
     struct opening opening = {.uring = uring, .error = error};
@@ -178,7 +178,7 @@ static void enable(struct uring *uring)
     uring->enabled = true;
 }
 
-void uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns)
+int uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns)
 {
     struct __kernel_timespec timeout = {.tv_sec = timeout_ns / (int64_t)NS_PER_S,
                                         .tv_nsec = timeout_ns % (int64_t)NS_PER_S};
@@ -190,10 +190,11 @@ void uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns)
     if (!uring->enabled)
         enable(uring);
     /* What it cannot take now (-EBUSY, -EAGAIN) it takes once completions were taken. */
-    io_uring_enter2((unsigned)uring->ring.enter_ring_fd, publish(uring), wait_count,
-                    IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (void *)&argument,
-                    sizeof argument);
+    const int status = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, publish(uring),
+                                       wait_count, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+                                       (void *)&argument, sizeof argument);
     uring->ring.sq.sqe_head = IO_URING_READ_ONCE(*uring->ring.sq.khead);
+    return status < 0 ? status : 0;
 }
 
 struct io_uring_sqe *uring_sqe(struct uring *uring)

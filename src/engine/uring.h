@@ -47,6 +47,10 @@ struct uring {
  * is that the kernel or the administrator does not allow. */
 int uring_open(struct uring *uring, struct ackd_error *error);
 
+/* Raises @code, with which @what has failed: in words for what people meet, else in the system's.
+ */
+int uring_raise(struct ackd_error *error, const char *what, int code);
+
 /* Closes it; what is in flight is cancelled by the kernel, some time. */
 void uring_close(struct uring *uring);
 
@@ -63,8 +67,9 @@ static inline unsigned uring_unsubmitted_count(const struct uring *uring)
 struct io_uring_sqe *uring_find_unsubmitted(struct uring *uring, uint64_t user_data);
 
 /* Submits, and waits for @wait_count completions or until @timeout_ns has passed (negative:
- * without end).  Returns when it was interrupted, too. */
-void uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns);
+ * without end).  Returns when it was interrupted, too: -EINTR; -ETIME when the time has passed.
+ * Who enters again and again need not look: what went wrong is then done by the next. */
+int uring_enter(struct uring *uring, unsigned wait_count, int64_t timeout_ns);
 
 /* Completions that uring_take() can take now. */
 static inline unsigned uring_ready_count(const struct uring *uring)

@@ -157,6 +157,8 @@ static int make_workers(struct ackd_server *server, uint32_t count, engine_new_f
             return status;
         server->worker_count++;
     }
+    server->shared.workers = server->workers;
+    server->shared.worker_count = count;
     return 0;
 }
 

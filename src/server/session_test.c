@@ -520,6 +520,32 @@ static void an_idle_peer_is_closed_and_a_busy_one_is_not(void **state)
     teardown(&rig);
 }
 
+/* A deadline that moves with each request would be moved a million times a second: it stands, and
+ * who finds it come looks how long ago the last request was. */
+static void trap_17_a_request_moves_no_timer(void **state)
+{
+    uint8_t stream[64];
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    const sim_conn conn = join(&rig);
+    const struct session *const session = session_table_find(&rig.worker->table, 0, 0);
+    assert_non_null(session);
+    const uint32_t deadline_ms = session->timer.deadline_ms;
+    for (uint32_t id = 1; id <= 20; id++) {
+        sim_write(rig.engine, conn, stream, put_submits(stream, id, 1, 2));
+        advance(&rig, 1000);
+        assert_int_equal(session->timer.deadline_ms, deadline_ms);
+        assert_int_equal(rig.worker->wheel.armed_count, 1);
+    }
+    advance(&rig, rig.config.idle_timeout_ms - 10 * 1000); /* it comes, and is put off */
+    assert_false(sim_sees_finish(rig.engine, conn));
+    assert_true(time_before_ms(deadline_ms, session->timer.deadline_ms));
+    assert_int_equal(check_acks(&rig, conn, 1), 20);
+    teardown(&rig);
+}
+
 static void dribbling_does_not_extend_the_frame_timeout(void **state)
 {
     uint8_t stream[128];
@@ -925,6 +951,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_read_is_not_read),
         cmocka_unit_test(small_acks_to_a_stuck_peer_share_buffers),
         cmocka_unit_test(an_idle_peer_is_closed_and_a_busy_one_is_not),
+        cmocka_unit_test(trap_17_a_request_moves_no_timer),
         cmocka_unit_test(dribbling_does_not_extend_the_frame_timeout),
         cmocka_unit_test(a_stuck_peer_is_reset_and_one_that_reads_slowly_is_not),
         cmocka_unit_test(half_a_conn_ack_is_no_ack_to_a_submit),

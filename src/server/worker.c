@@ -83,6 +83,34 @@ static struct session *add_session(struct worker *worker, int fd)
     return session;
 }
 
+/* Opens the connection @fd, for which take_conn() has succeeded; here or in another worker. */
+static void open_conn(struct worker *worker, int fd, enum dialect dialect)
+{
+    struct session *const session = add_session(worker, fd);
+    if (!session) {
+        counter_add(&worker->counters.rejected_no_memory, 1);
+        atomic_fetch_sub(&worker->shared->conn_count, 1);
+        close(fd);
+        return;
+    }
+    counter_add(&worker->counters.connections_accepted, 1);
+    counter_add(&worker->counters.connections_open, 1);
+    session_open(worker, session, dialect);
+    worker_log_conn(worker, ACKD_LOG_DEBUG, "accepted", session);
+    if (worker->obeyed == WORKER_DRAIN)
+        session_drain(worker, session);
+    else if (worker->obeyed == WORKER_STOP)
+        session_abort(worker, session, CLOSE_stopped);
+}
+
+/* Nobody is there any more to serve it. */
+static void refuse_conn(struct worker *worker, int fd, enum dialect dialect)
+{
+    (void)dialect;
+    atomic_fetch_sub(&worker->shared->conn_count, 1);
+    close(fd);
+}
+
 static void on_accepted(void *owner, struct engine_listener *listener, int fd)
 {
     struct worker *const worker = owner;
@@ -94,20 +122,8 @@ static void on_accepted(void *owner, struct engine_listener *listener, int fd)
         close(fd);
         return;
     }
-
-    struct session *const session = add_session(worker, fd);
-    if (!session) {
-        counter_add(&worker->counters.rejected_no_memory, 1);
-        atomic_fetch_sub(&worker->shared->conn_count, 1);
-        close(fd);
-        return;
-    }
-    counter_add(&worker->counters.connections_accepted, 1);
-    counter_add(&worker->counters.connections_open, 1);
-    session_open(worker, session, from->dialect);
-    worker_log_conn(worker, ACKD_LOG_DEBUG, "accepted", session);
-    if (worker->obeyed == WORKER_DRAIN)
-        session_drain(worker, session);
+    if (worker->obeyed != WORKER_RUN || !handoff_give(worker, fd, from->dialect))
+        open_conn(worker, fd, from->dialect);
 }
 
 static void on_accept_failed(void *owner, struct engine_listener *listener, int code)
@@ -181,8 +197,8 @@ static void take_batch(struct worker *worker, struct ackd_batch *batch)
 }
 
 static void on_woken(void *owner)
+static void take_completions(struct worker *worker)
 {
-    struct worker *const worker = owner;
     struct mail *mail = mailbox_take_all(&worker->mailbox);
 
     while (mail) {
@@ -197,6 +213,12 @@ static void on_woken(void *owner)
         }
         mail = next;
     }
+}
+
+static void on_woken(void *owner)
+{
+    handoff_take(owner, open_conn);
+    take_completions(owner);
 }
 
 static const struct engine_events worker_events = {
@@ -421,7 +443,7 @@ void worker_turn(struct worker *worker)
         abort_all(worker, CLOSE_drain_timeout);
     }
     worker->finished = worker->obeyed != WORKER_RUN && worker->table.open_count == 0 &&
-                       worker->listener_count == 0;
+                       worker->listener_count == 0 && handoff_shut(worker);
 }
 
 void worker_begin(struct worker *worker)
@@ -481,6 +503,7 @@ int worker_init(struct worker *worker, uint32_t index, engine_new_function *engi
     *worker = (struct worker){.config = config, .shared = shared, .index = index};
     worker->mailbox.wake = wake_worker;
     worker->mailbox.waker = worker;
+    handoff_init(&worker->handoff, wake_worker, worker);
 
     const int status = engine_new(&worker->engine, &worker_events, worker, &worker->pool,
                                   &worker->counters, error);
@@ -496,7 +519,8 @@ void worker_deinit(struct worker *worker)
 {
     if (!worker->engine)
         return;
-    on_woken(worker); /* batches that were completed after the last turn */
+    handoff_take(worker, refuse_conn); /* those for a worker that was never started */
+    take_completions(worker);          /* batches that were completed after the last turn */
     close_listeners(worker);
     engine_free(worker->engine);
     top_deinit(&worker->top);

@@ -6,7 +6,7 @@
  *                      -> a slice of the search for the busiest connections, while one runs
  *
  * What other threads may touch: `command` and the wake-up (worker_command), the mailbox (post
- * only), the counters (read only), and struct worker_shared. */
+ * only), `handoff` (handoff_give only), the counters (read only), and struct worker_shared. */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "engine/engine_select.h"
+#include "server/handoff.h"
 #include "server/limits.h"
 #include "server/session_table.h"
 #include "server/top.h"
@@ -38,6 +39,8 @@ struct worker_config {
 
 /* What the workers of a server share.  None of it is touched per message. */
 struct worker_shared {
+    struct worker *workers; /* worker_count of them; 0: this one knows no others */
+    uint32_t worker_count;
     _Atomic uint32_t conn_count;        /* open connections, against conns_max */
     _Atomic uint32_t running_count;     /* workers that have not finished */
     void (*on_finished)(void *context); /* called by the last worker that finishes */
@@ -68,6 +71,7 @@ struct worker {
     struct buffer_pool pool;
     struct session_table table;
     struct mailbox mailbox;
+    struct handoff handoff;
     struct worker_listener listeners[LISTEN_COUNT_MAX];
     uint32_t listener_count;
     uint32_t index;

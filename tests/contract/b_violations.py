@@ -106,7 +106,7 @@ def test_what_is_sent_behind_the_end_causes_no_reset(server):
         client.expect_fin()
 
 
-def test_400k_of_unread_acks_before_garbage(server):
+def test_trap_13_400k_of_unread_acks_before_garbage(server):
     """The acks fill the client's small window and wait in the server; garbage follows them."""
     count = 30_000
     requests = wire.submits(count) + b"GET / HTTP/1.1\r\n\r\n"

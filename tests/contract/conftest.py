@@ -10,6 +10,7 @@ stop or look into one is skipped.
 """
 import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -113,4 +114,16 @@ def dialect(request, server):
     """Each dialect that the server speaks."""
     if request.param not in server.addresses:
         pytest.skip(f"this server has no listener in the {request.param} dialect")
+    return request.param
+
+
+@pytest.fixture(scope="session", params=("epoll", "uring"))
+def engine(request, program):
+    """Each engine that works here, for tests that must hold with both whatever --engine says."""
+    if request.param == "uring":
+        # The engine is tried first; then an address that is nobody's ends it.
+        refused = subprocess.run([program, "--engine=uring", "--listen=192.0.2.1:1"],
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if "io_uring" in refused.stderr:
+            pytest.skip(refused.stderr)
     return request.param

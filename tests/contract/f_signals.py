@@ -47,7 +47,7 @@ def test_complete_requests_are_acked_half_ones_are_not(start):
 
 
 @pytest.mark.parametrize("workers", (1, 2))
-def test_accept_queue_is_emptied(start, workers, tmp_path):
+def test_trap_16_accept_queue_is_emptied(start, workers, tmp_path):
     """Who connected and sent before the signal is acked, though the server had not yet looked."""
     started = start(f"--workers={workers}",
                     listen=("127.0.0.1:0", f"unix:{tmp_path}/ackd.sock"))

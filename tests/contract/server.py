@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 
+import seccomp
 from client import DEADLINE, Client, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -82,7 +83,7 @@ class Ackd(Attached):
     owned = True
 
     def __init__(self, program, folder, *arguments, listen=("127.0.0.1:0",), limits=(),
-                 metrics="127.0.0.1:0", pprof="off"):
+                 metrics="127.0.0.1:0", pprof="off", forbidden=()):
         self.program = program
         self.folder = pathlib.Path(folder)
         self.log_path = self.folder / "log"
@@ -100,7 +101,7 @@ class Ackd(Attached):
             self.process = subprocess.Popen(
                 [program, *options, f"--ports-file={self.ports_path}", *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=lambda: prepare_child(limits))
+                preexec_fn=lambda: prepare_child(limits, forbidden))
         self.pid = self.process.pid
         try:
             self.read_ports()
@@ -171,8 +172,9 @@ class Ackd(Attached):
         assert moved == changes
 
     def resident_size(self):
-        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+        """To the page; what stands in status is rounded by as much as a few hundred KiB."""
+        rollup = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Rss:\s+(\d+) kB", rollup, re.M)[1]) * 1024
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -227,9 +229,12 @@ class Ackd(Attached):
         assert code in (0, 3, -signal.SIGKILL), f"ackd ended with {code}\n{log}"
 
 
-def prepare_child(limits):
-    """Runs in the child before ackd: it ends when we do, and has @limits."""
+def prepare_child(limits, forbidden):
+    """Runs in the child before ackd: it ends when we do, has @limits, and the system calls of
+    @forbidden fail: pairs of (number, errno)."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for kind, value in limits:
         resource.setrlimit(kind, (value, value))
+    for call, code in forbidden:
+        seccomp.forbid(call, code)

@@ -47,10 +47,9 @@ enum {
 
 /* --- a client --- */
 
-static int join(const struct ackd_server *server)
+static int join_address(const char *address)
 {
     const struct timeval patience = {.tv_sec = PATIENCE_S};
-    const char *const address = ackd_server_listen_address(server, 0);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     unsigned port;
 
@@ -64,6 +63,11 @@ static int join(const struct ackd_server *server)
         return fd;
     close(fd);
     return -1;
+}
+
+static int join(const struct ackd_server *server)
+{
+    return join_address(ackd_server_listen_address(server, 0));
 }
 
 /* Writes SUBMIT @number with a payload of @payload_size bytes to @to; its size. */
@@ -239,7 +243,7 @@ static void check_metrics(struct ackd_server *server, const char *prefix)
     free(text);
 }
 
-static void two_servers_serve_at_the_same_time(void **state)
+static void trap_23_two_servers_serve_at_the_same_time(void **state)
 {
     struct judge judge = {0};
     struct ackd_server_options judging = options_for("127.0.0.1:0");
@@ -404,6 +408,89 @@ static void an_admin_lives_beside_its_server(void **state)
     assert_int_equal(count_entries("/proc/self/fd"), fd_count);
 }
 
+/* Holds up the worker until the test lets it go. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool entered;
+    bool open;
+};
+
+static void wait_at_gate(void *self, struct ackd_batch *batch)
+{
+    struct gate *const gate = self;
+
+    (void)batch;
+    pthread_mutex_lock(&gate->mutex);
+    gate->entered = true;
+    pthread_cond_broadcast(&gate->changed);
+    while (!gate->open)
+        pthread_cond_wait(&gate->changed, &gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static void await_entry(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->mutex);
+    while (!gate->entered)
+        pthread_cond_wait(&gate->changed, &gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static void open_gate(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->mutex);
+    gate->open = true;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+/* The whole answer to GET /metrics. */
+static void scrape(const struct ackd_admin *admin, char *ret_text, size_t size)
+{
+    static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    const int fd = join_address(ackd_admin_address(admin));
+    size_t at = 0;
+    ssize_t got;
+
+    assert_true(fd >= 0);
+    assert_true(send_all(fd, (const uint8_t *)request, sizeof request - 1));
+    while (at < size - 1 && (got = recv(fd, ret_text + at, size - 1 - at, 0)) > 0)
+        at += (size_t)got;
+    ret_text[at] = '\0';
+    close(fd);
+}
+
+/* When the workers cannot keep up is when somebody wants to see why. */
+static void trap_22_metrics_are_served_while_the_worker_is_stuck(void **state)
+{
+    const struct ackd_admin_options admin_options = {.listen = "127.0.0.1:0",
+                                                     .metrics_prefix = "ackd"};
+    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct ackd_server_options options = options_for("127.0.0.1:0");
+    static char text[256 * 1024];
+    uint8_t frame[HEADER_SIZE + 22];
+    struct ackd_admin *admin;
+
+    (void)state;
+    options.worker_count = 1;
+    options.handler = (struct ackd_handler){.self = &gate, .on_batch = wait_at_gate};
+    struct ackd_server *const server = start(&options);
+    assert_int_equal(ackd_admin_start(&admin, server, &admin_options, NULL), 0);
+    const int client = join(server);
+    assert_true(send_all(client, frame, put_submit(frame, 1, 22)));
+    await_entry(&gate);
+
+    scrape(admin, text, sizeof text);
+    assert_non_null(strstr(text, "\nackd_client_connected 1\n"));
+    assert_non_null(strstr(text, "\nackd_rsp_send_total 0\n"));
+    open_gate(&gate);
+    assert_int_equal(read_ack(client, 1, 0x82), 0);
+    close(client);
+    ackd_admin_stop(admin);
+    ackd_server_free(server);
+}
+
 static void the_version_is_told(void **state)
 {
     (void)state;
@@ -413,9 +500,10 @@ static void the_version_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_servers_serve_at_the_same_time),
+        cmocka_unit_test(trap_23_two_servers_serve_at_the_same_time),
         cmocka_unit_test(a_thousand_servers_leave_nothing_behind),
         cmocka_unit_test(an_admin_lives_beside_its_server),
+        cmocka_unit_test(trap_22_metrics_are_served_while_the_worker_is_stuck),
         cmocka_unit_test(the_version_is_told),
     };
     return cmocka_run_group_tests_name("embed", tests, NULL, NULL);
