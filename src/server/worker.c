@@ -196,7 +196,6 @@ static void take_batch(struct worker *worker, struct ackd_batch *batch)
                       batch);
 }
 
-static void on_woken(void *owner)
 static void take_completions(struct worker *worker)
 {
     struct mail *mail = mailbox_take_all(&worker->mailbox);
