@@ -50,6 +50,7 @@ class Contest:
     def __init__(self, build, folder, effort, cpus):
         self.ackload = str(pathlib.Path(build).resolve() / "src" / "load" / "ackload")
         self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)  # ackload keeps its history there
         self.effort = effort
         self.commit = ""  # the results are of
         self.server_cpu = cpus[0]
