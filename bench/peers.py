@@ -8,6 +8,7 @@ the server's CPU time per ack; acks per second and memory stand beside it.  See 
 """
 import argparse
 import json
+import math
 import os
 import pathlib
 import sys
@@ -44,10 +45,13 @@ def make_contestants(args):
     return found
 
 
-def check_contestants(contest, found):
+def check_contestants(args, contest, found):
     """Takes out, with a line, those that do not start or do not ack everything."""
     for name, server in list(found.items()):
         if name == NULL or server.dialect == servers.COUNTED:
+            continue
+        path, checked = contest.folder / f"check_{name}.json", {"program": server.fingerprint()}
+        if args.resume and server.program and read_json(path) == checked:
             continue
         try:
             with server.start(contest.server_cpu) as running:
@@ -57,6 +61,8 @@ def check_contestants(contest, found):
         if wrong:
             print(f"  {name:<9} is not timed, its acks are wrong: {wrong}")
             del found[name]
+        else:
+            write_json(path, checked)
     if ACKD not in found:
         sys.exit("peers: ackd itself failed the check")
 
@@ -86,6 +92,7 @@ class Progress:
 
 
 def run_cells(args, contest, found):
+    """False when the budget was spent before all were done."""
     cells = [Cell(name, shape, placement) for placement in args.placement
              for shape in args.shapes for name in found if name != ACKD]
     ours = found[ACKD]
@@ -95,23 +102,30 @@ def run_cells(args, contest, found):
     print(f"  {len(cells)} cells, {len(cells) - len(waiting)} of them done already; "
           f"about {progress.say_left()}")
     nulls = {}
+    spent_s = 0
     for cell in cells:
         label = f"{cell.placement:<7} {cell.shape:<12} {cell.name:<9}"
         theirs = found[cell.name]
         stored, estimate_s, took_s = None, 0, 0
         if cell in waiting:
+            if spent_s > 0 and spent_s >= args.budget:
+                progress.add("  the budget is spent; --resume goes on from here")
+                return False
             progress.announce(label)
             estimate_s, start = contest.estimate_s(theirs), time.monotonic()
             try:
                 stored = contest.run(cell, ours, theirs)
             except RuntimeError as error:
                 progress.add(f"  {label} failed: {error}", estimate_s)
-                continue
             took_s = time.monotonic() - start
+            spent_s += took_s
+            if not stored:
+                continue
         stored = stored or read_json(contest.path_of(cell))
         nulls.setdefault((cell.shape, cell.placement), stored)
         progress.add(f"  {label} {report.say_cell(stored, nulls[cell.shape, cell.placement])}",
                      estimate_s, took_s)
+    return True
 
 
 def run_idle(args, contest, found):
@@ -172,6 +186,9 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true",
                         help="minutes, not an hour: to see that all works, not what is faster")
     parser.add_argument("--resume", action="store_true", help="keep the cells that are done")
+    parser.add_argument("--budget", type=float, metavar="S", default=math.inf,
+                        help="begin no cell once cells took so long (0: run one); with --resume "
+                        "a long run can be had in pieces")
     parser.add_argument("--report", action="store_true", help="run nothing, show what there is")
     parser.add_argument("--docs", action=argparse.BooleanOptionalAction,
                         help="write docs/PERFORMANCE.md (when everything is run in full)")
@@ -196,29 +213,31 @@ def choose_effort(args):
 
 
 def run_all(args, contest):
+    """False when the budget was spent before all was done."""
     idle.raise_descriptor_limit()
     if contest.client_cpu == contest.server_cpu and "across" in args.placement:
         print("  only one CPU: placement across is left out")
         args.placement = [each for each in args.placement if each != "across"]
     found = make_contestants(args)
-    check_contestants(contest, found)
+    check_contestants(args, contest, found)
     where = machine.describe()
     contest.commit = where["commit"]
     describe_run(contest, found, where)
     try:
-        run_cells(args, contest, found)
-        if args.idle:
+        whole = run_cells(args, contest, found)
+        if whole and args.idle:
             run_idle(args, contest, found)
     except KeyboardInterrupt:
         sys.exit("\npeers: interrupted; --resume goes on from here")
+    return whole
 
 
 def main():
     args = parse_arguments()
     folder = args.results or servers.ROOT / "build/bench" / ("quick" if args.quick else "results")
     contest = Contest(args.build, folder, choose_effort(args), sorted(os.sched_getaffinity(0)))
-    if not args.report:
-        run_all(args, contest)
+    if not args.report and not run_all(args, contest):
+        return
     result = report.collect(folder)
     if not result["cells"]:
         sys.exit("peers: there are no results yet")

@@ -50,6 +50,7 @@ class Contest:
     def __init__(self, build, folder, effort, cpus):
         self.ackload = str(pathlib.Path(build).resolve() / "src" / "load" / "ackload")
         self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)  # ackload keeps its history there
         self.effort = effort
         self.commit = ""  # the results are of
         self.server_cpu = cpus[0]
@@ -81,16 +82,18 @@ class Contest:
     def words_of(self, cell, ours, theirs):
         """The command line of `ackload ab` for a cell."""
         shape = SHAPES[cell.shape]
-        warmup_s = theirs.warmup_s * self.effort.warmup_share
+        return self.ab_words(ours.spec(shape.payload), theirs.spec(shape.payload), shape,
+                             self.client_cpu_of(cell.placement), theirs.warmup_s, theirs.dialect)
+
+    def ab_words(self, ours, theirs, shape, client_cpu, warmup_s, dialect):
+        """The command line of `ackload ab` for two servers, given by their own command lines."""
         return [
-            self.ackload, "ab", "--quiet", "--json", "-",
-            "--a", ours.spec(shape.payload), "--b", theirs.spec(shape.payload),
+            self.ackload, "ab", "--quiet", "--json", "-", "--a", ours, "--b", theirs,
             "--pairs", str(self.effort.pairs), "--time", f"{self.effort.slice_s * 1000:.0f}ms",
-            "--warmup", f"{max(warmup_s, 0.05) * 1000:.0f}ms",
-            "--server-cpus", str(self.server_cpu),
-            "--cpu", str(self.client_cpu_of(cell.placement)),
+            "--warmup", f"{max(warmup_s * self.effort.warmup_share, 0.05) * 1000:.0f}ms",
+            "--server-cpus", str(self.server_cpu), "--cpu", str(client_cpu),
             "-t", "1", "-c", str(shape.connections), "-d", str(shape.depth),
-            "--size", str(shape.payload), "--dialect", theirs.dialect,
+            "--size", str(shape.payload), "--dialect", dialect,
         ]
 
     def key_of(self, words, ours, theirs):
@@ -114,10 +117,7 @@ class Contest:
         words = self.words_of(cell, ours, theirs)
         if isinstance(theirs, servers.External):
             servers.pin(theirs.pid, {self.server_cpu})
-        status, output, errors = run_patiently(words, self.environment)
-        if status not in AB_OK:
-            raise RuntimeError(errors.strip() or f"ackload ab ended with {status}")
-        result = json.loads(output)
+        result = run_ab(words, self.environment)
         stored = {
             "key": self.key_of(words, ours, theirs), "name": cell.name, "title": theirs.title,
             "shape": cell.shape, "placement": cell.placement, "effort": self.effort._asdict(),
@@ -127,6 +127,14 @@ class Contest:
         }
         write_json(self.path_of(cell), stored)
         return stored
+
+
+def run_ab(words, environment):
+    """The result of an `ackload ab`."""
+    status, output, errors = run_patiently(words, environment)
+    if status not in AB_OK:
+        raise RuntimeError(errors.strip() or f"ackload ab ended with {status}")
+    return json.loads(output)
 
 
 def run_patiently(words, environment):

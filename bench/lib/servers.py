@@ -124,18 +124,25 @@ def pin(pid, cpus):
 
 
 def make_ackd(build, engine="", **options):
-    """ackd with everything on, one worker."""
+    """ackd with everything on, one worker; but no port that two at a time would quarrel about."""
     program = pathlib.Path(build).resolve() / "src" / "ackd" / "ackd"
     command = (f"{program} --workers 1 --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0"
                " --log-level error --ports-file {ports-file}")
+    if knows(build, "--pprof-listen"):
+        command += " --pprof-listen off"
     return Server(command=command + (f" --engine {engine}" if engine else ""), program=program,
                   **options)
 
 
-def knows_engines(build):
+def knows(build, option):
+    """True when this build of ackd has the option."""
     text = subprocess.run([f"{build}/src/ackd/ackd", "--help"], capture_output=True, text=True,
                           check=True).stdout
-    return "--engine" in text
+    return option in text
+
+
+def knows_engines(build):
+    return knows(build, "--engine")
 
 
 class Recipe:

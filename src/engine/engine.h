@@ -29,6 +29,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/busy_poll.h"
 #include "stats/counters.h"
@@ -138,6 +139,7 @@ struct engine {
     struct buffer_pool *pool;
     struct counters *counters;
     uint64_t turn_ns;           /* the time at which this turn's events were there */
+    uint32_t turn_ms;           /* the same, for timers */
     struct busy_poll busy_poll; /* off; its owner may initialise it otherwise */
 };
 
@@ -150,6 +152,13 @@ int engine_epoll_new(struct engine **ret_engine, const struct engine_events *eve
  * -ENOSYS, -EPERM or -EINVAL where there is no io_uring that will do. */
 int engine_uring_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
                      struct buffer_pool *pool, struct counters *counters, struct ackd_error *error);
+
+/* For engines: dates the turn that begins, or the engine that is being made. */
+static inline void engine_date(struct engine *engine, uint64_t now_ns)
+{
+    engine->turn_ns = now_ns;
+    engine->turn_ms = (uint32_t)(now_ns / NS_PER_MS);
+}
 
 /* Frees an engine whose sockets are all closed; NULL is fine. */
 static inline void engine_free(struct engine *engine)

@@ -38,6 +38,7 @@ struct engine_epoll {
     int wake_fd;
     struct engine_socket *closing; /* to be closed when the turn ends */
     int event_count;               /* of `events`; or -1, for an error */
+    uint32_t recv_count;           /* recv calls of this turn */
     struct epoll_event events[EVENT_COUNT_MAX];
     uint8_t receive_buffer[ENGINE_RECV_SIZE];
 };
@@ -73,7 +74,9 @@ static void update_interest(struct engine_epoll *self, struct engine_socket *soc
 static void receive_ready(struct engine_epoll *self, struct engine_socket *socket)
 {
     struct engine *const engine = &self->engine;
-    const ssize_t size = socket_ops_recv(engine, socket, self->receive_buffer);
+
+    self->recv_count++;
+    const ssize_t size = socket_ops_recv(socket, self->receive_buffer);
 
     if (size > 0) {
         engine->events->received(engine->owner, socket,
@@ -93,11 +96,9 @@ static void send_ready(struct engine_epoll *self, struct engine_socket *socket)
     struct buffer *const buffer = socket->sending;
     const int status = socket_ops_send(&self->engine, socket, buffer);
 
-    if (status < 0) {
+    if (status < 0)
         socket_ops_broken(&self->engine, socket, status);
-        return;
-    }
-    if (buffer_size(buffer) > 0)
+    if (status != 0)
         return;
     socket->sending = NULL;
     self->engine.events->sent(self->engine.owner, socket, buffer);
@@ -183,19 +184,18 @@ static void epoll_turn(struct engine *engine, int64_t timeout_ns)
 {
     struct engine_epoll *const self = of(engine);
     struct counters *const counters = engine->counters;
-    const uint64_t before_ns = clock_monotonic_ns();
 
     if (!busy_poll_spin(&engine->busy_poll, self->closing ? 0 : timeout_ns, look, self))
         ask(self, wait_ms(self, timeout_ns));
-    counter_add(&counters->busy_ns, before_ns - engine->turn_ns);
-    engine->turn_ns = clock_monotonic_ns();
-    counter_add(&counters->idle_ns, engine->turn_ns - before_ns);
+    engine_date(engine, clock_monotonic_ns());
     counter_add(&counters->loops, 1);
 
     for (int i = 0; i < self->event_count; i++)
         dispatch(self, &self->events[i]);
     if (self->event_count > 0)
         counter_add(&counters->events, (uint64_t)self->event_count);
+    counter_add(&counters->syscalls_recv, self->recv_count);
+    self->recv_count = 0;
     close_sockets(self);
 }
 
@@ -245,15 +245,16 @@ static enum engine_sent epoll_send(struct engine *engine, struct engine_socket *
                                    struct buffer *buffer)
 {
     struct engine_epoll *const self = of(engine);
+    const int status = socket_ops_send(engine, socket, buffer);
 
-    if (socket_ops_send(engine, socket, buffer) < 0) {
+    if (status == 0)
+        return ENGINE_SENT;
+    if (status < 0) {
         socket->broken = true;
         return ENGINE_BROKEN;
     }
-    if (buffer_size(buffer) == 0)
-        return ENGINE_SENT;
     socket->sending = socket_ops_shrink(engine, buffer);
-    socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+    socket->send_progress_ms = engine->turn_ms;
     update_interest(self, socket);
     return ENGINE_SENDING;
 }
@@ -311,12 +312,9 @@ int engine_epoll_new(struct engine **ret_engine, const struct engine_events *eve
 
     if (!self)
         return error_raise(error, -ENOMEM, "no memory for an event engine");
-    self->engine = (struct engine){.ops = &epoll_ops,
-                                   .events = events,
-                                   .owner = owner,
-                                   .pool = pool,
-                                   .counters = counters,
-                                   .turn_ns = clock_monotonic_ns()};
+    self->engine = (struct engine){
+        .ops = &epoll_ops, .events = events, .owner = owner, .pool = pool, .counters = counters};
+    engine_date(&self->engine, clock_monotonic_ns());
     self->wake_fd = -1;
     self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (self->epoll_fd < 0) {

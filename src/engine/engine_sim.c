@@ -160,7 +160,7 @@ static void send_some(struct engine *engine, struct engine_socket *socket, struc
 
     if (size > 0) {
         pipe_put(&conn->to_peer, buffer->data + buffer->begin, size);
-        socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+        socket->send_progress_ms = engine->turn_ms;
     }
     buffer->begin += (uint32_t)size;
     if (conn->send_in_all != SIZE_MAX)
@@ -181,7 +181,7 @@ static enum engine_sent sim_send(struct engine *engine, struct engine_socket *so
     if (buffer_size(buffer) == 0)
         return ENGINE_SENT;
     socket->sending = buffer;
-    socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+    socket->send_progress_ms = engine->turn_ms;
     return ENGINE_SENDING;
 }
 
@@ -361,7 +361,7 @@ static void sim_turn(struct engine *engine, int64_t timeout_ns)
     struct engine_sim *const self = of(engine);
 
     self->wait_ns = timeout_ns; /* time passes by sim_advance_ms() only */
-    engine->turn_ns = self->now_ns;
+    engine_date(engine, self->now_ns);
     const bool wake_late = roll(self, 2) == 0;
     if (!wake_late && atomic_exchange(&self->woken, false))
         engine->events->woken(engine->owner);
@@ -398,7 +398,7 @@ int engine_sim_new(struct engine **ret_engine, const struct engine_events *event
     self->engine = (struct engine){
         .ops = &sim_ops, .events = events, .owner = owner, .pool = pool, .counters = counters};
     self->now_ns = NS_PER_S;
-    self->engine.turn_ns = self->now_ns;
+    engine_date(&self->engine, self->now_ns);
     *ret_engine = &self->engine;
     return 0;
 }

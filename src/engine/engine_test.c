@@ -1131,7 +1131,6 @@ static void a_turn_waits_and_dates_itself(void **state)
     engine_turn(rig.engine, (int64_t)wait_ns - 1); /* rounds up: never early */
     assert_true(rig.engine->turn_ns >= before_ns + wait_ns);
     assert_true(rig.engine->turn_ns <= engine_now_ns(rig.engine));
-    assert_true(counter_read(&rig.counters->idle_ns) >= wait_ns);
     assert_int_equal(counter_read(&rig.counters->loops), 1);
     assert_int_equal(counter_read(&rig.counters->events), 0);
     teardown(&rig);

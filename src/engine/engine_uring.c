@@ -359,7 +359,8 @@ static void receive_now(struct engine_uring *self, struct engine_socket *socket,
     }
 
     socket->turn = self->turn;
-    const ssize_t size = socket_ops_recv(&self->engine, socket, self->receive_buffer);
+    const ssize_t size = socket_ops_recv(socket, self->receive_buffer);
+    counter_add(&self->engine.counters->syscalls_recv, 1);
     if (size == ENGINE_RECV_SIZE || (size > 0 && at_end))
         receive_again(self, socket);
     if (size > 0)
@@ -418,12 +419,14 @@ static void send_done(struct engine_uring *self, struct engine_socket *socket,
 static enum engine_sent send_at_once(struct engine_uring *self, struct engine_socket *socket,
                                      struct buffer *buffer)
 {
-    if (socket_ops_send(&self->engine, socket, buffer) < 0) {
+    const int status = socket_ops_send(&self->engine, socket, buffer);
+
+    if (status == 0)
+        return ENGINE_SENT;
+    if (status < 0) {
         socket->broken = true;
         return ENGINE_BROKEN;
     }
-    if (buffer_size(buffer) == 0)
-        return ENGINE_SENT;
     socket->sending = socket_ops_shrink(&self->engine, buffer);
     arm_send(self, socket, 0);
     return ENGINE_SENDING;
@@ -434,7 +437,7 @@ static enum engine_sent uring_send(struct engine *engine, struct engine_socket *
 {
     struct engine_uring *const self = of(engine);
 
-    socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+    socket->send_progress_ms = engine->turn_ms;
     if (socket->uring.deep)
         return send_at_once(self, socket, buffer);
     /* The owner has seen the buffer's size when it turns out that the socket is full. */
@@ -588,14 +591,11 @@ static void uring_turn(struct engine *engine, int64_t timeout_ns)
 {
     struct engine_uring *const self = of(engine);
     struct counters *const counters = engine->counters;
-    const uint64_t before_ns = clock_monotonic_ns();
     uint64_t event_count = 0;
 
     wait_for_news(self, timeout_ns);
     self->turn++;
-    counter_add(&counters->busy_ns, before_ns - engine->turn_ns);
-    engine->turn_ns = clock_monotonic_ns();
-    counter_add(&counters->idle_ns, engine->turn_ns - before_ns);
+    engine_date(engine, clock_monotonic_ns());
     counter_add(&counters->loops, 1);
 
     /* What completes while these are handled is for the next turn. */
@@ -748,12 +748,9 @@ int engine_uring_new(struct engine **ret_engine, const struct engine_events *eve
 
     if (!self)
         return error_raise(error, -ENOMEM, "no memory for an event engine");
-    self->engine = (struct engine){.ops = &uring_ops,
-                                   .events = events,
-                                   .owner = owner,
-                                   .pool = pool,
-                                   .counters = counters,
-                                   .turn_ns = clock_monotonic_ns()};
+    self->engine = (struct engine){
+        .ops = &uring_ops, .events = events, .owner = owner, .pool = pool, .counters = counters};
+    engine_date(&self->engine, clock_monotonic_ns());
     self->wake_fd = -1;
     int status = uring_open(&self->uring, error);
     if (status < 0)

@@ -36,11 +36,10 @@ bool socket_ops_accept(struct engine *engine, struct engine_listener *listener, 
     return true;
 }
 
-ssize_t socket_ops_recv(struct engine *engine, struct engine_socket *socket, uint8_t *into)
+ssize_t socket_ops_recv(const struct engine_socket *socket, uint8_t *into)
 {
     const ssize_t size = recv(socket->fd, into, ENGINE_RECV_SIZE, 0);
 
-    counter_add(&engine->counters->syscalls_recv, 1);
     if (size >= 0)
         return size;
     return errno == EINTR ? -EAGAIN : -errno;
@@ -51,24 +50,25 @@ void socket_ops_took(struct engine *engine, struct engine_socket *socket, struct
 {
     buffer->begin += (uint32_t)size;
     counter_add(&engine->counters->bytes_sent, size);
-    socket->send_progress_ms = (uint32_t)(engine->turn_ns / NS_PER_MS);
+    socket->send_progress_ms = engine->turn_ms;
 }
 
 int socket_ops_send(struct engine *engine, struct engine_socket *socket, struct buffer *buffer)
 {
-    struct counters *const counters = engine->counters;
     const size_t size = buffer_size(buffer);
     const ssize_t sent =
         send(socket->fd, buffer->data + buffer->begin, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    counter_add(&counters->syscalls_send, 1);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
-        return -errno;
-    if (sent > 0)
+    counter_add(&engine->counters->syscalls_send, 1);
+    if (sent > 0) {
         socket_ops_took(engine, socket, buffer, (size_t)sent);
-    if (sent < (ssize_t)size)
-        counter_add(&counters->write_blocked, 1);
-    return 0;
+        if ((size_t)sent == size)
+            return 0;
+    } else if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
+        return -errno;
+    }
+    counter_add(&engine->counters->write_blocked, 1);
+    return 1;
 }
 
 struct buffer *socket_ops_shrink(struct engine *engine, struct buffer *buffer)

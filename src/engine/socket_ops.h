@@ -12,10 +12,11 @@
 bool socket_ops_accept(struct engine *engine, struct engine_listener *listener, int count_max);
 
 /* Receives into @into, of ENGINE_RECV_SIZE bytes.  What recv(2) returns, or a negative errno;
- * -EAGAIN for everything that is no news. */
-ssize_t socket_ops_recv(struct engine *engine, struct engine_socket *socket, uint8_t *into);
+ * -EAGAIN for everything that is no news.  The caller counts it. */
+ssize_t socket_ops_recv(const struct engine_socket *socket, uint8_t *into);
 
-/* Sends what the kernel takes of @buffer now.  Negative errno when the connection is dead. */
+/* Sends what the kernel takes of @buffer, which is not empty, now.  0 when that is all of it, 1
+ * when the rest has to wait, negative errno when the connection is dead. */
 int socket_ops_send(struct engine *engine, struct engine_socket *socket, struct buffer *buffer);
 
 /* The kernel took @size bytes of @buffer: counts them and dates the progress. */

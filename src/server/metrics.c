@@ -27,28 +27,39 @@ static uint64_t sum_of(const void *of, size_t offset)
     return sum;
 }
 
-static void expose_histogram(struct exposition *to, const struct ackd_server *server, size_t offset,
-                             const uint64_t *bounds, size_t bound_count, double scale)
+/* The counters of an array that stands at @offset in struct counters. */
+static void sum_array(const struct ackd_server *server, size_t offset, size_t count,
+                      uint64_t *ret_sums)
 {
-    uint64_t bucket[HISTOGRAM_BOUND_COUNT_MAX + 1];
-
-    for (size_t i = 0; i <= bound_count; i++)
-        bucket[i] =
-            sum_of(server, offset + offsetof(struct histogram, bucket) + i * sizeof(counter));
-    exposition_histogram(to, bounds, bound_count, bucket,
-                         sum_of(server, offset + offsetof(struct histogram, sum)), scale);
+    for (size_t i = 0; i < count; i++)
+        ret_sums[i] = sum_of(server, offset + i * sizeof(counter));
 }
 
-static void expose_histograms(struct exposition *to, const struct ackd_server *server)
+static void expose_durations(struct exposition *to, const struct ackd_server *server)
 {
+    uint64_t bucket[DURATION_BOUND_COUNT + 1];
+
     exposition_family(to, "request_duration_seconds", EXPOSITION_HISTOGRAM,
-                      "From the turn in which a submit was there to read until its ack went to "
-                      "the socket; counted per submit, timed per batch.");
-    expose_histogram(to, server, offsetof(struct counters, request_duration),
-                     counters_duration_bounds_ns, DURATION_BOUND_COUNT, 1e9);
+                      "From the turn in which a submit was there to read until its ack had left: "
+                      "the end of that turn, or when a deferred ack was sent.");
+    sum_array(server, offsetof(struct counters, request_duration.bucket), DURATION_BOUND_COUNT + 1,
+              bucket);
+    exposition_histogram(to, counters_duration_bounds_ns, DURATION_BOUND_COUNT, bucket,
+                         sum_of(server, offsetof(struct counters, request_duration.sum)), 1e9);
+}
+
+/* Each request is in one batch, so the sum of the batches' sizes is their number. */
+static void expose_batches(struct exposition *to, const struct ackd_server *server)
+{
+    uint64_t bucket[BATCH_BOUND_COUNT + 1];
+
     exposition_family(to, "batch_frames", EXPOSITION_HISTOGRAM, "Requests per receive.");
-    expose_histogram(to, server, offsetof(struct counters, batch_frames), counters_batch_bounds,
-                     BATCH_BOUND_COUNT, 1);
+    sum_array(server, offsetof(struct counters, batch_frames.bucket), BATCH_BOUND_COUNT + 1,
+              bucket);
+    exposition_histogram(to, counters_batch_bounds, BATCH_BOUND_COUNT, bucket,
+                         sum_of(server, offsetof(struct counters, submits_received)) +
+                             sum_of(server, offsetof(struct counters, packets_conn)),
+                         1);
 }
 
 /* One family whose series are the workers; @scale divides (1e9: ns as seconds). */
@@ -166,7 +177,8 @@ int ackd_server_metrics(struct ackd_server *server, enum ackd_metrics_format for
     assert(ackd_metrics_prefix_is_legal(prefix));
     atomic_fetch_add(&server->scrape_count, 1);
     counters_expose(&to, sum_of, server);
-    expose_histograms(&to, server);
+    expose_durations(&to, server);
+    expose_batches(&to, server);
     expose_workers(&to, server);
     expose_server(&to, server);
     process_expose(&to);

@@ -9,6 +9,10 @@
 #include "server/intake.h"
 #include "server/worker.h"
 
+/* What the largest batch holds: one receive, and the stashed frame that it completes. */
+_Static_assert(ENGINE_RECV_SIZE / REQUEST_FRAME_SIZE_MIN + 1 <= 1 << BATCH_BOUND_COUNT,
+               "a batch falls into one of the buckets that are shown");
+
 static void settle(struct worker *worker, struct session *session);
 
 /* --- closing --- */
@@ -196,12 +200,13 @@ static void release_acks(struct worker *worker, struct session *session, struct 
 
     batch->acks = NULL;
     acks->tag = batch->submit_count;
-    counter_add(&counters->acks_ok, batch->submit_count - batch->error_count);
-    if (batch->error_count > 0)
+    if (batch->error_count == 0) {
+        counter_add(&counters->acks_ok, batch->submit_count);
+    } else {
+        counter_add(&counters->acks_ok, batch->submit_count - batch->error_count);
         counter_add(&counters->acks_error, batch->error_count);
+    }
     put_acks(worker, session, acks);
-    histogram_add(&counters->request_duration, counters_duration_bounds_ns, DURATION_BOUND_COUNT,
-                  engine_now_ns(worker->engine) - batch->received_ns, batch->submit_count);
 }
 
 /* Puts @batch, on the heap, behind the batches that wait already. */
@@ -224,6 +229,8 @@ static void release_in_order(struct worker *worker, struct session *session)
         session->unanswered_count -= batch->submit_count;
         session->deferred_size -= batch->charged_size;
         release_acks(worker, session, batch);
+        worker_time_acks(worker, engine_now_ns(worker->engine) - batch->received_ns,
+                         batch->submit_count);
         free_batch(worker, batch);
     }
 }
@@ -306,12 +313,15 @@ static void take_requests(struct worker *worker, struct session *session, struct
 
     struct ackd_batch *const batch = &intake.batch;
     if (batch->acks) {
-        counter_add(&counters->submits_received, batch->submit_count);
-        session->submit_count += batch->submit_count;
-        if (batch->conn_count > 0)
+        uint32_t request_count = batch->submit_count;
+
+        counter_add(&counters->submits_received, request_count);
+        session->submit_count += request_count;
+        if (batch->conn_count > 0) {
             counter_add(&counters->packets_conn, batch->conn_count);
-        histogram_add(&counters->batch_frames, counters_batch_bounds, BATCH_BOUND_COUNT,
-                      batch->submit_count + batch->conn_count, 1);
+            request_count += batch->conn_count;
+        }
+        size_histogram_add(&counters->batch_frames, request_count);
         handle_batch(worker, session, batch);
     }
     buffer_put(&worker->pool, intake.joined);

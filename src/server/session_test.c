@@ -32,6 +32,7 @@ struct rig {
 
     bool defer;          /* hold batches until the test completes them */
     uint32_t fail_every; /* every n-th SUBMIT of a batch fails; 0: none */
+    uint32_t handle_ms;  /* how long a batch takes */
     struct ackd_batch *held[HELD_COUNT_MAX];
     uint32_t held_count;
     uint64_t payload_size; /* of all SUBMITs seen */
@@ -44,6 +45,7 @@ static void handle(void *self, struct ackd_batch *batch)
     struct ackd_submit submit;
     struct ackd_batch *held = NULL;
 
+    sim_advance_ms(rig->engine, rig->handle_ms);
     if (rig->defer) {
         held = ackd_batch_defer(batch, ACKD_KEEP_PAYLOADS);
         assert_non_null(held);
@@ -649,6 +651,52 @@ static void deferred_acks_leave_in_request_order(void **state)
     teardown(&rig);
 }
 
+static void check_durations(const struct rig *rig, uint64_t count, uint64_t sum_ms)
+{
+    const struct histogram *const durations = &rig->worker->counters.request_duration;
+    uint64_t found = 0;
+
+    for (size_t i = 0; i <= DURATION_BOUND_COUNT; i++)
+        found += counter_read(&durations->bucket[i]);
+    assert_int_equal(found, count);
+    assert_int_equal(counter_read(&durations->sum), sum_ms * NS_PER_MS);
+}
+
+/* All acks of a turn have its length; a deferred one has its own time. */
+static void acks_are_timed_by_turns_and_deferred_ones_by_themselves(void **state)
+{
+    uint8_t stream[256];
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    const struct counters *const counters = &rig.worker->counters;
+    const sim_conn one = join(&rig);
+    const sim_conn other = join(&rig);
+    rig.handle_ms = 7;
+    sim_write(rig.engine, one, stream, put_submits(stream, 1, 2, 4));
+    sim_write(rig.engine, other, stream, put_submits(stream, 1, 3, 4));
+    turn(&rig, 1);
+    check_durations(&rig, 5, 5 * 14);
+    assert_int_equal(counter_read(&counters->busy_ns), 14 * NS_PER_MS);
+    assert_int_equal(counter_read(&counters->idle_ns), 0);
+    turn(&rig, 1);
+    check_durations(&rig, 5, 5 * 14);
+
+    rig.handle_ms = 0;
+    rig.defer = true;
+    sim_write(rig.engine, one, stream, put_submits(stream, 3, 4, 4));
+    turn(&rig, 1);
+    check_durations(&rig, 5, 5 * 14);
+    advance(&rig, 100);
+    assert_int_equal(counter_read(&counters->idle_ns), 100 * NS_PER_MS);
+    ackd_batch_complete(rig.held[0]);
+    rig.held_count = 0;
+    turn(&rig, 2);
+    check_durations(&rig, 9, 5 * 14 + 4 * 100);
+    teardown(&rig);
+}
+
 static void a_window_of_unanswered_requests_pauses_reading(void **state)
 {
     uint8_t stream[256];
@@ -956,6 +1004,7 @@ int main(void)
         cmocka_unit_test(a_stuck_peer_is_reset_and_one_that_reads_slowly_is_not),
         cmocka_unit_test(half_a_conn_ack_is_no_ack_to_a_submit),
         cmocka_unit_test(deferred_acks_leave_in_request_order),
+        cmocka_unit_test(acks_are_timed_by_turns_and_deferred_ones_by_themselves),
         cmocka_unit_test(a_window_of_unanswered_requests_pauses_reading),
         cmocka_unit_test(memory_that_a_lost_connection_gives_back_is_noticed),
         cmocka_unit_test(a_peer_that_leaves_makes_its_batches_stale),

@@ -72,9 +72,10 @@ static void put_counters(struct reader *to, const struct ackd_server *server)
             "connections_closed_total{reason=\"%s\"}", close_reason_word((enum close_reason)i));
 }
 
+/* The histogram whose buckets stand at @offset in struct counters; @sum is in @scale's unit. */
 static void put_histogram(struct reader *to, const struct ackd_server *server, size_t offset,
                           const char *family, const uint64_t *bounds, size_t bound_count,
-                          double scale)
+                          uint64_t sum, double scale)
 {
     uint64_t total = 0;
 
@@ -83,11 +84,10 @@ static void put_histogram(struct reader *to, const struct ackd_server *server, s
 
         if (i < bound_count)
             exposition_bound((double)bounds[i] / scale, bound);
-        total += sum_of(server, offset + offsetof(struct histogram, bucket) + i * sizeof(counter));
+        total += sum_of(server, offset + i * sizeof(counter));
         put(to, (double)total, "%s_bucket{le=\"%s\"}", family, bound);
     }
-    put(to, (double)sum_of(server, offset + offsetof(struct histogram, sum)) / scale, "%s_sum",
-        family);
+    put(to, (double)sum / scale, "%s_sum", family);
     put(to, (double)total, "%s_count", family);
 }
 
@@ -119,11 +119,14 @@ static void put_worker(struct reader *to, const struct worker *worker)
 static void read_series(const struct ackd_server *server, struct reader *to)
 {
     put_counters(to, server);
-    put_histogram(to, server, offsetof(struct counters, request_duration),
+    put_histogram(to, server, offsetof(struct counters, request_duration.bucket),
                   "request_duration_seconds", counters_duration_bounds_ns, DURATION_BOUND_COUNT,
-                  1e9);
-    put_histogram(to, server, offsetof(struct counters, batch_frames), "batch_frames",
-                  counters_batch_bounds, BATCH_BOUND_COUNT, 1);
+                  sum_of(server, offsetof(struct counters, request_duration.sum)), 1e9);
+    put_histogram(to, server, offsetof(struct counters, batch_frames.bucket), "batch_frames",
+                  counters_batch_bounds, BATCH_BOUND_COUNT,
+                  sum_of(server, offsetof(struct counters, submits_received)) +
+                      sum_of(server, offsetof(struct counters, packets_conn)),
+                  1);
     put_process(to);
     for (uint32_t i = 0; i < server->worker_count; i++)
         put_worker(to, &server->workers[i]);

@@ -426,11 +426,34 @@ static uint32_t wait_ms(struct worker *worker)
     return wait;
 }
 
+void worker_time_acks(struct worker *worker, uint64_t duration_ns, uint32_t count)
+{
+    histogram_add(&worker->counters.request_duration, counters_duration_bounds_ns,
+                  DURATION_BOUND_COUNT, duration_ns, count);
+    worker->timed_count += count;
+}
+
+/* The turn ends, and with it the time of the acks that it sent. */
+static void end_turn(struct worker *worker)
+{
+    struct counters *const counters = &worker->counters;
+    const uint64_t begin_ns = worker->engine->turn_ns;
+    const uint64_t acked_count =
+        counter_read(&counters->acks_ok) + counter_read(&counters->acks_error);
+
+    worker->turn_end_ns = engine_now_ns(worker->engine);
+    counter_add(&counters->busy_ns, worker->turn_end_ns - begin_ns);
+    if (acked_count > worker->timed_count)
+        worker_time_acks(worker, worker->turn_end_ns - begin_ns,
+                         (uint32_t)(acked_count - worker->timed_count));
+}
+
 void worker_turn(struct worker *worker)
 {
     struct wheel_entry *entry;
 
     engine_turn(worker->engine, (int64_t)(wait_ms(worker) * NS_PER_MS));
+    counter_add(&worker->counters.idle_ns, worker->engine->turn_ns - worker->turn_end_ns);
     while ((entry = wheel_take_expired(&worker->wheel, worker_now_ms(worker))))
         session_timer_expired(worker, session_of_timer(entry));
     resume_sessions(worker);
@@ -443,10 +466,12 @@ void worker_turn(struct worker *worker)
     }
     worker->finished = worker->obeyed != WORKER_RUN && worker->table.open_count == 0 &&
                        worker->listener_count == 0 && handoff_shut(worker);
+    end_turn(worker);
 }
 
 void worker_begin(struct worker *worker)
 {
+    worker->turn_end_ns = engine_now_ns(worker->engine);
     start_accept(worker);
     sample_listeners(worker);
 }

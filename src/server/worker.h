@@ -76,6 +76,9 @@ struct worker {
     uint32_t listener_count;
     uint32_t index;
 
+    uint64_t turn_end_ns; /* of the latest turn; between turns the worker waits */
+    uint64_t timed_count; /* acks whose duration is counted already */
+
     uint32_t housekeeping_ms; /* when it was last done */
     uint32_t accept_pause_ms; /* 0: accepting */
     uint32_t accept_again_ms;
@@ -125,13 +128,17 @@ void worker_command(struct worker *worker, enum worker_command command);
 /* The time at which this turn began. */
 static inline uint32_t worker_now_ms(const struct worker *worker)
 {
-    return (uint32_t)(worker->engine->turn_ns / NS_PER_MS);
+    return worker->engine->turn_ms;
 }
 
 static inline uint32_t worker_now_s(const struct worker *worker)
 {
     return (uint32_t)(worker->engine->turn_ns / NS_PER_S);
 }
+
+/* Counts that @count acks were sent @duration_ns after their requests could be read.  Those of a
+ * turn that nobody says this of were sent by its end. */
+void worker_time_acks(struct worker *worker, uint64_t duration_ns, uint32_t count);
 
 /* One turn.  For the thread, and for tests that are the thread. */
 void worker_turn(struct worker *worker);

@@ -9,7 +9,7 @@ const uint64_t counters_duration_bounds_ns[DURATION_BOUND_COUNT] = {
 };
 
 const uint64_t counters_batch_bounds[BATCH_BOUND_COUNT] = {
-    1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384,
+    1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384,
 };
 
 const struct counter_info *counters_info(size_t *ret_count)

@@ -15,7 +15,7 @@
 enum {
     CACHE_LINE_SIZE = 64,
     DURATION_BOUND_COUNT = 15,
-    BATCH_BOUND_COUNT = 13,
+    BATCH_BOUND_COUNT = 15, /* more requests than the last are in no receive buffer */
 };
 
 struct counters {
@@ -37,10 +37,11 @@ struct counters {
     counter cpu_ns; /* of its thread, once that has ended; worker_cpu_ns() knows it before */
 
     struct histogram request_duration; /* ns, counted per SUBMIT */
-    struct histogram batch_frames;     /* requests per received batch */
+    struct size_histogram
+        batch_frames; /* requests per received batch; their sum is counted above */
 };
 
-/* Bounds of the histograms, ascending. */
+/* Bounds of the histograms, ascending; those of batch_frames are size_histogram's. */
 extern const uint64_t counters_duration_bounds_ns[DURATION_BOUND_COUNT];
 extern const uint64_t counters_batch_bounds[BATCH_BOUND_COUNT];
 

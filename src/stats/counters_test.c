@@ -184,6 +184,23 @@ static void a_value_falls_below_its_bound_or_on_it(void **state)
     assert_int_equal(counter_read(&histogram.sum), 10 + 55 + 20 + 42 + 1000);
 }
 
+/* The index that is computed is the one that a search finds. */
+static void a_size_falls_below_its_power_of_two_or_on_it(void **state)
+{
+    struct size_histogram sizes = {0};
+    struct histogram searched = {0};
+
+    (void)state;
+    for (uint32_t size = 1; size <= 40000; size++) {
+        size_histogram_add(&sizes, size);
+        histogram_add(&searched, counters_batch_bounds, BATCH_BOUND_COUNT, size, 1);
+    }
+    for (size_t i = 0; i < BATCH_BOUND_COUNT; i++)
+        assert_int_equal(counter_read(&sizes.bucket[i]), counter_read(&searched.bucket[i]));
+    size_histogram_add(&sizes, 1U << 31);
+    assert_int_equal(counter_read(&sizes.bucket[31]), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +213,7 @@ int main(void)
         cmocka_unit_test(what_panels_ask_for_is_there),
         cmocka_unit_test(bounds_ascend),
         cmocka_unit_test(a_value_falls_below_its_bound_or_on_it),
+        cmocka_unit_test(a_size_falls_below_its_power_of_two_or_on_it),
     };
     return cmocka_run_group_tests_name("counters", tests, NULL, NULL);
 }

@@ -84,3 +84,15 @@ def test_a_running_server_joins_the_table_and_what_is_done_is_kept(tmp_path):
     cell = next(cell for cell in cells if cell["name"] == "other")
     assert cell["metrics"]["server_ns"]["b"] > 0 and cell["metrics"]["acks"]["b"] > 0
     assert cell["effort"]["pairs"] == 6 and cell["runs"] >= 24
+
+
+def test_a_budget_ends_a_run_after_the_cell_that_spends_it(tmp_path):
+    runs = [run_peers(tmp_path, "--budget", "0", "--resume") for _ in range(3)]
+    for run in runs:
+        assert run.returncode == 0, run.stdout + run.stderr
+    first, second, third = runs
+    assert "2 cells, 0 of them done already" in first.stdout
+    assert "the budget is spent" in first.stdout and "Targets" not in first.stdout
+    assert "2 cells, 1 of them done already" in second.stdout
+    assert "the budget is spent" not in second.stdout and "Targets" in second.stdout
+    assert "2 cells, 2 of them done already" in third.stdout

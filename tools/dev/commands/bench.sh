@@ -6,9 +6,10 @@
 #|        ./dev bench peers --check         are their acks right? (no times; a minute)
 #|        ./dev bench core [OPTION...]      ackd and the ceiling only; ten minutes
 #|        ./dev bench counts [OPTION...]    instructions, system calls, scrapes; a minute
+#|        ./dev bench busy-poll [OPTION...] what --busy-poll-us gains; a minute
 #|
-#| Builds release and runs bench/peers.py or bench/counts.py, which explain their options with
-#| --help; --quick shows in minutes that all works. They write their tables into
+#| Builds release and runs bench/peers.py, counts.py or busy_poll.py, which explain their options
+#| with --help; --quick shows in minutes that all works. They write their tables into
 #| docs/PERFORMANCE.md (peers: only when everything is run in full). Not tests: what they print
 #| depends on the machine, and they say how much.
 
@@ -18,6 +19,10 @@ case $bench_what in
 core)
     build_preset release
     exec python3 bench/peers.py --only ceiling "$@"
+    ;;
+busy-poll)
+    build_preset release
+    exec python3 bench/busy_poll.py "$@"
     ;;
 counts)
     need_packages core bench
@@ -32,6 +37,6 @@ peers)
     [ "${1:-}" = --check ] || exec python3 bench/peers.py "$@"
     run_pytest release peers
     ;;
-'') die_usage 'bench what? There are: peers, core, counts' ;;
-*) die_usage "there is no benchmark '$bench_what'; there are: peers, core, counts" ;;
+'') die_usage 'bench what? There are: peers, core, counts, busy-poll' ;;
+*) die_usage "there is no benchmark '$bench_what'; there are: peers, core, counts, busy-poll" ;;
 esac
