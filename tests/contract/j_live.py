@@ -48,7 +48,15 @@ def test_counters_are_those_of_metrics_a_second_later(start):
     with started.connect() as client:
         client.exchange(wire.conn(1) + wire.submits(50, first=2),
                         wire.ack(wire.ident(1), command=wire.CONN) + wire.acks(50, first=2))
-        metrics = started.metrics()
+        # An ack is here before it is counted.
+        metrics = {}
+
+        def counted():
+            metrics.update(started.metrics())
+            return (metrics["request_duration_seconds_count"] == metrics["rsp_send_total"] == 50
+                    and metrics["write_queue_bytes"] == 0)
+
+        wait_for(counted, "all counted")
         wait_for(lambda: newest(ask(started))["req_recv_total"] == 50, "a sample since then")
         sample = newest(ask(started))
     moving = re.compile("syscalls|busy|idle|cpu|resident|fds")
