@@ -24,7 +24,9 @@ enum kind {
     KIND_COUNT,
     KIND_AUTO_COUNT,
     KIND_SIZE,
+    KIND_MEMORY,
     KIND_TIME,
+    KIND_GUARD_TIME,
     KIND_HANDLER,
     KIND_ENGINE,
     KIND_LOG_LEVEL,
@@ -101,6 +103,27 @@ static int set_listen(struct options *options, const char *value, char *ret_lega
     return 0;
 }
 
+static bool is_time(const struct option_info *info)
+{
+    return info->kind == KIND_TIME || info->kind == KIND_GUARD_TIME;
+}
+
+static int set_memory(struct options *options, const struct option_info *info, const char *value)
+{
+    uint64_t *const to = member_of(options, info);
+    uint64_t size;
+
+    if (strcmp(value, "auto") == 0)
+        *to = 0;
+    else if (strcmp(value, "off") == 0)
+        *to = ACKD_MEMORY_UNLIMITED;
+    else if (units_parse_size(value, &size) && size >= info->minimum && size <= info->maximum)
+        *to = size;
+    else
+        return -EINVAL;
+    return 0;
+}
+
 /* A number of some kind, between the option's bounds. */
 static int set_number(struct options *options, const struct option_info *info, const char *value,
                       char *ret_legal, size_t legal_size)
@@ -115,7 +138,7 @@ static int set_number(struct options *options, const struct option_info *info, c
     }
     if (info->kind == KIND_SIZE) {
         legal = units_parse_size(value, &number);
-    } else if (info->kind == KIND_TIME) {
+    } else if (is_time(info)) {
         /* Round up: a time that is not 0 must not become "off". */
         legal = units_parse_duration_ns(value, &number);
         number = number / 1000000 + (number % 1000000 != 0);
@@ -126,7 +149,7 @@ static int set_number(struct options *options, const struct option_info *info, c
         *to = (uint32_t)number;
         return 0;
     }
-    if (info->kind == KIND_TIME)
+    if (is_time(info))
         snprintf(ret_legal, legal_size,
                  "give a time such as 250ms, 10s or 5m, up to 168h; 0 switches it off");
     else
@@ -208,7 +231,12 @@ static int set(struct options *options, const struct option_info *info, const ch
     case KIND_AUTO_COUNT:
     case KIND_SIZE:
     case KIND_TIME:
+    case KIND_GUARD_TIME:
         status = set_number(options, info, value, legal, sizeof legal);
+        break;
+    case KIND_MEMORY:
+        snprintf(legal, sizeof legal, "give auto, off, or a size of 1m or more");
+        status = set_memory(options, info, value);
         break;
     case KIND_HANDLER:
         status = set_handler(options, value, legal, sizeof legal);
@@ -415,12 +443,22 @@ static int check_metrics_listen(struct options *options, struct ackd_error *erro
                        value, strchr(value, ',') ? "" : "; ", strchr(value, ',') ? "" : why.text);
 }
 
+static int check_marks(const struct options *options, struct ackd_error *error)
+{
+    if (options->server.ack_low_size < options->server.ack_high_size)
+        return 0;
+    return error_raise(error, -EINVAL, "--ack-low=%u: give less than --ack-high, which is %u",
+                       options->server.ack_low_size, options->server.ack_high_size);
+}
+
 static int check_together(struct options *options, struct ackd_error *error)
 {
     struct ackd_error why;
 
     if (options->server.listen_count == 0)
         options->server.listen[options->server.listen_count++] = find("listen")->by_default;
+    if (check_marks(options, error) < 0)
+        return -EINVAL;
     if (ackd_server_options_check(&options->server, &why) < 0)
         return error_raise(error, -EINVAL, "--listen: %.200s", why.text);
     if (!ackd_metrics_prefix_is_legal(options->metrics_prefix))
@@ -449,6 +487,21 @@ void options_deinit(struct options *options)
 {
     free(options->config_text);
     options->config_text = NULL;
+}
+
+const char *options_next_unguarded(const struct options *options, int *index)
+{
+    while (*index < OPTION_COUNT) {
+        const struct option_info *const info = &infos[(*index)++];
+        const char *const member = (const char *)options + info->offset;
+
+        if (info->kind == KIND_GUARD_TIME && *(const uint32_t *)(const void *)member == 0)
+            return info->name;
+        if (info->kind == KIND_MEMORY &&
+            *(const uint64_t *)(const void *)member == ACKD_MEMORY_UNLIMITED)
+            return info->name;
+    }
+    return NULL;
 }
 
 /* --- help --- */

@@ -39,6 +39,10 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct ack
 /* Frees what options_parse() has kept. */
 void options_deinit(struct options *options);
 
+/* The name of an option that protects the server and is switched off, at or behind *@index; NULL
+ * when there is none left.  Begin with an index of 0. */
+const char *options_next_unguarded(const struct options *options, int *index);
+
 /* What --help prints. */
 void options_print_help(FILE *to);
 

@@ -262,12 +262,12 @@ static void handle_batch(struct worker *worker, struct session *session, struct 
 }
 
 /* Ends the session for what its peer sent; earned acks leave first. */
-static void refuse(struct worker *worker, struct session *session, enum answer_stop stop)
+static void refuse(struct worker *worker, struct session *session, const struct intake *intake)
 {
     struct counters *const counters = &worker->counters;
     enum close_reason reason = CLOSE_NONE;
 
-    switch (stop) {
+    switch (intake->stop) {
     case ANSWER_FRAME_TOO_SHORT:
         counter_add(&counters->decode_frame_too_short, 1);
         reason = CLOSE_frame_too_short;
@@ -291,8 +291,9 @@ static void refuse(struct worker *worker, struct session *session, enum answer_s
     case ANSWER_PARTIAL:
         return;
     }
+    session->reason = (int8_t)reason;
+    worker_log_bytes(worker, LOG_REFUSED, "refused", session, intake->refused);
     end_input(worker, session, reason);
-    worker_log_conn(worker, ACKD_LOG_WARN, "refused", session);
 }
 
 static void take_requests(struct worker *worker, struct session *session, struct bytes bytes)
@@ -311,14 +312,13 @@ static void take_requests(struct worker *worker, struct session *session, struct
                       batch->submit_count + batch->conn_count, 1);
         handle_batch(worker, session, batch);
     }
+    if (session->state == SESSION_OPEN) {
+        if (intake.failed)
+            close_with(worker, session, CLOSE_no_memory, ENGINE_CLOSE_RESET);
+        else
+            refuse(worker, session, &intake);
+    }
     buffer_put(&worker->pool, intake.joined);
-
-    if (session->state != SESSION_OPEN)
-        return;
-    if (intake.failed)
-        close_with(worker, session, CLOSE_no_memory, ENGINE_CLOSE_RESET);
-    else
-        refuse(worker, session, intake.stop);
 }
 
 /* --- what the engine says --- */
@@ -341,6 +341,7 @@ void session_received(struct worker *worker, struct session *session, struct byt
     }
 
     session->active_ms = worker_now_ms(worker);
+    session->began = true;
     take_requests(worker, session, bytes);
     if (session->draining && session->state == SESSION_OPEN) {
         session->left_size -=
@@ -362,9 +363,13 @@ void session_finished(struct worker *worker, struct session *session)
 
 void session_broken(struct worker *worker, struct session *session, int code)
 {
-    const bool reset = code == -ECONNRESET || code == -EPIPE || code == -ETIMEDOUT;
+    enum close_reason reason = CLOSE_io_error;
 
-    close_with(worker, session, reset ? CLOSE_reset : CLOSE_io_error, ENGINE_CLOSE_FIN);
+    if (code == -ECONNRESET || code == -EPIPE)
+        reason = CLOSE_reset;
+    else if (code == -ETIMEDOUT || code == -EHOSTUNREACH || code == -ENETUNREACH)
+        reason = CLOSE_vanished;
+    close_with(worker, session, reason, ENGINE_CLOSE_FIN);
 }
 
 void session_closed(struct worker *worker, struct session *session)
@@ -372,9 +377,9 @@ void session_closed(struct worker *worker, struct session *session)
     assert(session->state == SESSION_CLOSING && session->reason != CLOSE_NONE);
     counter_add(&worker->counters.closed[session->reason], 1);
     counter_add(&worker->counters.connections_open, (uint64_t)-1);
-    worker_log_conn(worker, ACKD_LOG_DEBUG, "closed", session);
+    worker_log_conn(worker, LOG_TIMED_OUT, ACKD_LOG_DEBUG, "closed", session);
     session_table_put(&worker->table, session);
-    worker_conn_gone(worker);
+    worker_conn_gone(worker, session->peer);
 }
 
 void session_completed(struct worker *worker, struct session *session, struct ackd_batch *batch)
@@ -406,6 +411,23 @@ void session_resume(struct worker *worker, struct session *session)
     settle(worker, session);
 }
 
+void session_pause_for_overload(struct worker *worker, struct session *session)
+{
+    if (session->state != SESSION_OPEN || (session->pause & PAUSE_OVERLOAD))
+        return;
+    session->pause |= PAUSE_OVERLOAD;
+    counter_add(&worker->counters.paused_overload, 1);
+    engine_receive(worker->engine, &session->socket, false);
+}
+
+uint64_t session_held_size(const struct session *session)
+{
+    const struct buffer *const sending = session->socket.sending;
+
+    return (session->stash ? session->stash->capacity : 0) + (sending ? sending->capacity : 0) +
+           (uint64_t)session->queued_size + session->deferred_size;
+}
+
 /* --- settling: reading or not, timers, the end --- */
 
 /* One reason to pause: it begins at its high mark and ends at its low mark. */
@@ -422,15 +444,16 @@ static void mark_pause(struct session *session, enum session_pause pause, bool a
 
 static void update_pause(struct worker *worker, struct session *session)
 {
+    const struct worker_config *const config = worker->config;
     struct counters *const counters = &worker->counters;
-    const uint32_t window = worker->config->window_count;
+    const uint32_t window = config->window_count;
     const uint64_t memory = counter_read(&counters->deferred_bytes);
     const bool was_paused = session->pause != 0;
 
     if (!was_paused && session_owes_nothing(session))
         return;
-    mark_pause(session, PAUSE_ACK_BACKLOG, session->queued_size >= ACK_HIGH_SIZE,
-               session->queued_size <= ACK_LOW_SIZE, &counters->paused_ack_backlog);
+    mark_pause(session, PAUSE_ACK_BACKLOG, session->queued_size >= config->ack_high_size,
+               session->queued_size <= config->ack_low_size, &counters->paused_ack_backlog);
     mark_pause(session, PAUSE_WINDOW,
                session->unanswered_count >= window ||
                    session->deferred_size >= DEFERRED_CONN_SIZE_MAX,
@@ -439,6 +462,9 @@ static void update_pause(struct worker *worker, struct session *session)
                &counters->paused_window);
     mark_pause(session, PAUSE_MEMORY, memory >= DEFERRED_WORKER_SIZE_MAX,
                memory <= DEFERRED_WORKER_SIZE_MAX / 2, &counters->paused_memory);
+    mark_pause(session, PAUSE_OVERLOAD,
+               session_held_size(session) >= SHED_SIZE_MIN && overload_is_near(worker),
+               worker->overload.stage < OVERLOAD_PAUSE, &counters->paused_overload);
     if (session->pause & PAUSE_MEMORY)
         worker->memory_paused = true;
 
@@ -470,9 +496,13 @@ static struct timeout input_timeout(const struct worker *worker, const struct se
         return (struct timeout){0};
     if (session->stash)
         return (struct timeout){session->since_ms, config->frame_timeout_ms, CLOSE_frame_timeout};
-    if (session_owes_nothing(session))
-        return (struct timeout){session->active_ms, config->idle_timeout_ms, CLOSE_idle_timeout};
-    return (struct timeout){0};
+    if (!session_owes_nothing(session))
+        return (struct timeout){0};
+    if (!session->began && config->first_frame_timeout_ms > 0 &&
+        (config->idle_timeout_ms == 0 || config->first_frame_timeout_ms <= config->idle_timeout_ms))
+        return (struct timeout){session->active_ms, config->first_frame_timeout_ms,
+                                CLOSE_first_frame_timeout};
+    return (struct timeout){session->active_ms, config->idle_timeout_ms, CLOSE_idle_timeout};
 }
 
 static struct timeout output_timeout(const struct worker *worker, const struct session *session)
@@ -512,12 +542,23 @@ static bool has_passed(const struct worker *worker, struct timeout timeout)
            !time_before_ms(worker_now_ms(worker), timeout.since_ms + timeout.length_ms);
 }
 
+/* Peers that stall are worth a line; to be idle is no fault. */
+static void log_timeout(struct worker *worker, struct session *session, enum close_reason reason)
+{
+    if (session->reason == CLOSE_NONE)
+        session->reason = (int8_t)reason;
+    worker_log_conn(worker, LOG_TIMED_OUT,
+                    reason == CLOSE_idle_timeout ? ACKD_LOG_DEBUG : ACKD_LOG_INFO, "timed out",
+                    session);
+}
+
 void session_timer_expired(struct worker *worker, struct session *session)
 {
     const struct timeout input = input_timeout(worker, session);
     const struct timeout output = output_timeout(worker, session);
 
     if (has_passed(worker, output)) {
+        log_timeout(worker, session, output.reason);
         close_with(worker, session, output.reason, ENGINE_CLOSE_RESET);
         return;
     }
@@ -526,6 +567,7 @@ void session_timer_expired(struct worker *worker, struct session *session)
             close_with(worker, session, input.reason, ENGINE_CLOSE_FIN);
             return;
         }
+        log_timeout(worker, session, input.reason);
         end_input(worker, session, input.reason);
     }
     settle(worker, session);

@@ -26,6 +26,7 @@
 #include "engine/engine.h"
 #include "server/ack_queue.h"
 #include "server/order_queue.h"
+#include "server/peer_table.h"
 #include "stats/close_reason.h"
 
 struct worker;
@@ -43,6 +44,7 @@ enum session_pause {
     PAUSE_ACK_BACKLOG = 1,
     PAUSE_WINDOW = 2,
     PAUSE_MEMORY = 4,
+    PAUSE_OVERLOAD = 8,
 };
 
 struct session {
@@ -67,10 +69,12 @@ struct session {
     uint8_t dialect;
     uint8_t pause; /* enum session_pause, or 0 */
     bool draining;
+    bool began;      /* something has come */
+    peer_index peer; /* its address, where that is counted */
 };
 
-/* An idle connection's whole user memory.  10,000 of them are less than 1.3 MB. */
-_Static_assert(sizeof(struct session) <= 128, "an idle connection must stay within 128 bytes");
+/* An idle connection's whole user memory.  10,000 of them are 1.2 MB. */
+_Static_assert(sizeof(struct session) <= 120, "an idle connection must stay within 120 bytes");
 
 /* Begins the life of a connection that the engine has taken over. */
 void session_open(struct worker *worker, struct session *session, enum dialect dialect);
@@ -96,6 +100,12 @@ void session_abort(struct worker *worker, struct session *session, enum close_re
 
 /* Reads the session again, if what kept it from that has passed. */
 void session_resume(struct worker *worker, struct session *session);
+
+/* Does not read the session until memory is less short. */
+void session_pause_for_overload(struct worker *worker, struct session *session);
+
+/* The memory that the session holds, more or less. */
+uint64_t session_held_size(const struct session *session);
 
 /* True when every request that was taken is answered, and every ack is the kernel's. */
 static inline bool session_owes_nothing(const struct session *session)

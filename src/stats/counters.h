@@ -34,6 +34,7 @@ struct counters {
     counter idle_ns;
     counter loops;
     counter events;
+    counter overload_stage; /* enum overload_stage */
 
     struct histogram request_duration; /* ns, counted per SUBMIT */
     struct histogram batch_frames;     /* requests per received batch */

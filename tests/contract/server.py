@@ -18,6 +18,9 @@ PR_SET_PDEATHSIG = 1
 # What a sanitizer or a failed assertion writes before it ends the program.
 REPORTS = re.compile(r"Sanitizer|runtime error:|Assertion .* failed", re.I)
 
+# What it says when it has ended: every connection that was accepted was closed for one reason.
+BOOKS = re.compile(r'"?accepted"?[=:](\d+),? ?"?closed"?[=:](\d+)')
+
 
 def parse_address(text):
     """What Client() takes: (host, port), or the path of a unix socket."""
@@ -219,6 +222,8 @@ class Ackd(Attached):
             self.kill()
         log = self.log()
         assert not REPORTS.search(log), log
+        books = BOOKS.search(log)
+        assert not books or books[1] == books[2], f"accepted and closed differ\n{log}"
         assert code in (0, 3, -signal.SIGKILL), f"ackd ended with {code}\n{log}"
 
 
