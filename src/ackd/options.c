@@ -8,10 +8,13 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <ackd/metrics.h>
 
@@ -65,6 +68,7 @@ enum {
 struct origin {
     const char *file; /* NULL: the command line */
     int line;
+    bool *seen; /* of each option, whether the file has had it */
 };
 
 static int refuse(struct ackd_error *error, const struct origin *origin,
@@ -303,13 +307,33 @@ static int parse_line(struct options *options, char *line, const struct origin *
                            "%s:%d: '%s' is no option of a config file: see ackd --help",
                            origin->file, origin->line, name);
 
+    if (info->kind != KIND_LISTEN && origin->seen[info - infos])
+        return error_raise(error, -EINVAL, "%s:%d: '%s' stands there twice", origin->file,
+                           origin->line, name);
+    origin->seen[info - infos] = true;
     return set(options, info, trim(equals + 1), origin, error);
+}
+
+/* Opens the regular file @path: a FIFO could keep us waiting for ever.  NULL with errno set when
+ * that fails. */
+static FILE *open_text(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fdopen(fd, "r");
+    close(fd);
+    errno = S_ISDIR(status.st_mode) ? EISDIR : ESPIPE;
+    return NULL;
 }
 
 /* Reads all of @path.  NULL with errno set when that fails. */
 static char *read_text(const char *path)
 {
-    FILE *const file = fopen(path, "re");
+    FILE *const file = open_text(path);
     char *const text = malloc(CONFIG_SIZE_MAX + 1);
     size_t size = 0;
 
@@ -333,12 +357,15 @@ static char *read_text(const char *path)
 /* Cuts the text into lines in place: the values that are kept point into it. */
 static int parse_file(struct options *options, const char *path, struct ackd_error *error)
 {
-    struct origin origin = {.file = path};
+    bool seen[OPTION_COUNT] = {false};
+    struct origin origin = {.file = path, .seen = seen};
 
     options->config_text = read_text(path);
     if (!options->config_text)
         return error_raise(error, -EINVAL, "--config=%.128s: %s", path,
-                           errno == EILSEQ ? "is no text" : strerror(errno));
+                           errno == EILSEQ   ? "is no text"
+                           : errno == ESPIPE ? "is no regular file"
+                                             : strerror(errno));
 
     char *rest = options->config_text;
     while (rest) {

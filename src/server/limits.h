@@ -59,6 +59,11 @@ enum {
     ACCEPT_PAUSE_MS_MIN = 10,
     ACCEPT_PAUSE_MS_MAX = 1000,
 
+    /* A turn that ends so much later than it should: the process did not run.  What came meanwhile
+     * is taken before timers go off: a turn for each so many connections, and two more. */
+    STALL_MS = 500,
+    GRACE_CONN_COUNT = 256,
+
     /* How often a worker looks after things that nobody waits for. */
     HOUSEKEEPING_MS = 1000,
 

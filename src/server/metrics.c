@@ -108,6 +108,9 @@ static void expose_workers(struct exposition *to, const struct ackd_server *serv
                       offsetof(struct counters, loops), 1);
     expose_per_worker(to, server, "worker_events", EXPOSITION_COUNTER, "Events a worker handled.",
                       offsetof(struct counters, events), 1);
+    expose_per_worker(to, server, "worker_stalls", EXPOSITION_COUNTER,
+                      "Times a worker did not run for half a second in which it should have.",
+                      offsetof(struct counters, stalls), 1);
     expose_per_worker(to, server, "worker_connections", EXPOSITION_GAUGE,
                       "Connections a worker owns.", offsetof(struct counters, connections_open), 1);
     expose_per_worker(to, server, "worker_overload_stage", EXPOSITION_GAUGE,

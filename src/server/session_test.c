@@ -102,7 +102,7 @@ static void turn(struct rig *rig, int count)
 static void advance(struct rig *rig, uint32_t ms)
 {
     sim_advance_ms(rig->engine, ms);
-    turn(rig, 2);
+    turn(rig, 4); /* a leap of the clock is a stall, after which timers wait for two turns */
 }
 
 /* Ends the worker; everything it held is back, and the books are balanced. */
@@ -655,6 +655,31 @@ static void short_of_memory_nobody_is_accepted(void **state)
     teardown(&rig);
 }
 
+/* The process did not run for longer than a timeout: what came meanwhile counts. */
+static void a_stall_is_not_blamed_on_peers(void **state)
+{
+    uint8_t stream[64];
+    struct rig rig;
+    const size_t size = put_submits(stream, 1, 1, 7);
+
+    (void)state;
+    setup(&rig);
+    const sim_conn slow = join(&rig);
+    const sim_conn silent = join(&rig);
+    sim_write(rig.engine, slow, stream, 9);
+    sim_write(rig.engine, silent, stream, 9);
+    turn(&rig, 2);
+    sim_advance_ms(rig.engine, rig.config.frame_timeout_ms + 1000);
+    turn(&rig, 1);
+    assert_int_equal(counter_read(&rig.worker->counters.stalls), 1);
+    sim_write(rig.engine, slow, stream + 9, size - 9);
+    turn(&rig, 2);
+    assert_int_equal(check_acks(&rig, slow, 1), 1);
+    assert_false(sim_sees_finish(rig.engine, slow));
+    assert_true(sim_sees_finish(rig.engine, silent));
+    teardown(&rig);
+}
+
 static void dribbling_does_not_extend_the_frame_timeout(void **state)
 {
     uint8_t stream[128];
@@ -942,8 +967,10 @@ static void a_stop_in_the_turn_that_ends_a_drained_connection_keeps_its_reason(v
     assert_true(sim_sees_finish(rig.engine, conn));
 
     /* The lingering ends, the stop is obeyed, and only then `closed` is said. */
+    for (int i = 0; i < 4; i++)
+        advance(&rig, STALL_MS - 50);
     worker_command(rig.worker, WORKER_STOP);
-    advance(&rig, 2100);
+    advance(&rig, 300);
     assert_true(sim_is_closed(rig.engine, conn));
     assert_int_equal(closed_count(&rig, CLOSE_drain), 1);
     assert_true(rig.worker->finished);
@@ -1002,6 +1029,7 @@ int main(void)
         cmocka_unit_test(small_acks_to_a_stuck_peer_share_buffers),
         cmocka_unit_test(an_idle_peer_is_closed_and_a_busy_one_is_not),
         cmocka_unit_test(dribbling_does_not_extend_the_frame_timeout),
+        cmocka_unit_test(a_stall_is_not_blamed_on_peers),
         cmocka_unit_test(silence_from_the_start_has_a_timeout_of_its_own),
         cmocka_unit_test(the_largest_is_paused_and_then_closed),
         cmocka_unit_test(pausing_in_vain_ends_in_a_close),

@@ -519,12 +519,28 @@ static uint32_t wait_ms(struct worker *worker)
     return wait;
 }
 
+/* Whether timers have to wait, because the worker could not read what peers sent in time.  Never
+ * for two rounds in a row, however late it goes on to be. */
+static bool is_catching_up(struct worker *worker, uint32_t due_ms)
+{
+    if (worker->grace_count > 0)
+        return --worker->grace_count > 0;
+    if (time_before_ms(worker_now_ms(worker), due_ms + STALL_MS))
+        return false;
+    counter_add(&worker->counters.stalls, 1);
+    worker->grace_count = worker->table.open_count / GRACE_CONN_COUNT + 2;
+    return true;
+}
+
 void worker_turn(struct worker *worker)
 {
+    const uint32_t wait = wait_ms(worker);
+    const uint32_t due_ms = worker_now_ms(worker) + wait;
     struct wheel_entry *entry;
 
-    engine_turn(worker->engine, (int64_t)(wait_ms(worker) * NS_PER_MS));
-    while ((entry = wheel_take_expired(&worker->wheel, worker_now_ms(worker))))
+    engine_turn(worker->engine, (int64_t)(wait * NS_PER_MS));
+    const bool catches_up = is_catching_up(worker, due_ms);
+    while (!catches_up && (entry = wheel_take_expired(&worker->wheel, worker_now_ms(worker))))
         session_timer_expired(worker, session_of_timer(entry));
     keep_house(worker);
     obey(worker);

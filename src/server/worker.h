@@ -93,7 +93,8 @@ struct worker {
     uint32_t accept_pause_ms; /* 0: accepting */
     uint32_t accept_again_ms;
     uint32_t drain_since_ms;
-    bool memory_paused; /* some sessions may wait for deferred memory */
+    uint32_t grace_count; /* turns for which no timer goes off: it was late, and catches up */
+    bool memory_paused;   /* some sessions may wait for deferred memory */
     struct overload overload;
     bool finished;
     enum worker_command obeyed;

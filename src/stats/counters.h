@@ -34,6 +34,7 @@ struct counters {
     counter idle_ns;
     counter loops;
     counter events;
+    counter stalls;
     counter overload_stage; /* enum overload_stage */
 
     struct histogram request_duration; /* ns, counted per SUBMIT */
