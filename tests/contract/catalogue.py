@@ -50,7 +50,7 @@ ITEMS = {
     22: Item("garbage while acks wait to be sent", "all acks, then FIN"),
     23: Item("FIN inside header and body", "`eof_in_frame`; no ack, nothing handed on"),
     24: Item("1 to 3 bytes of a header, then silence", "`frame_timeout`, long before idle-timeout"),
-    25: Item("more than a rate allows", "`conn_rate`, `conn_rate_per_ip`: closed and counted",
+    25: Item("more connections than a rate allows", "closed and counted, by reason",
              "rates are of connections; requests have windows and back-pressure, never an error"),
     26: Item("13-byte SUBMITs, whose acks are longer",
              "what is queued stays within ack-high and the acks to one receive"),
@@ -81,7 +81,7 @@ ITEMS = {
     43: Item("PROXY headers", "-", "not supported: refused as in 8, never guessed"),
     44: Item("IPv6, IPv4 to an IPv6 listener, unix sockets, another user's port",
              "served, or refused with the address in the message",
-             "abstract unix sockets are not supported: refused as an option"),
+             "abstract unix sockets are not supported: `unix:@x` is a file of that name"),
     # Resources
     45: Item("descriptors run out", "no CPU is burnt; who waits is served as some come back",
              "no descriptor is kept to turn people away with: they wait in the kernel's queue, which "

@@ -225,7 +225,8 @@ def test_check_config_without_a_file(run):
 
 OPTIONS = ("listen", "metrics-listen", "metrics-prefix", "workers", "max-frame", "max-conns",
            "max-conns-per-ip", "conn-rate", "conn-rate-per-ip", "memory-limit", "ack-high",
-           "ack-low", "first-frame-timeout", "peer-timeout", "idle-timeout", "frame-timeout", "write-timeout", "drain-timeout", "linger-timeout",
+           "ack-low", "first-frame-timeout", "peer-timeout", "idle-timeout", "frame-timeout",
+           "write-timeout", "drain-timeout", "linger-timeout",
            "window", "handler", "ports-file", "log-level", "log-format", "config", "check-config",
            "version", "help")
 

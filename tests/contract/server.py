@@ -43,6 +43,12 @@ def parse_series(text, prefix="ackd"):
     return series
 
 
+def is_instrumented(program):
+    """True for sanitizer builds."""
+    text = pathlib.Path(program).read_bytes()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
 def total(series, family):
     """The sum over all labels of @family."""
     return sum(value for name, value in series.items() if name.split("{")[0] == family)
@@ -80,12 +86,15 @@ class Attached:
 
 
 class Ackd(Attached):
-    """An ackd of our own.  Ends with close(), whatever happened before."""
+    """An ackd of our own.  Ends with close(), whatever happened before.
+
+    @environment is added to ours; @stderr (a descriptor) takes the log in place of a file; @prepare
+    is called in the child before it becomes ackd."""
 
     owned = True
 
     def __init__(self, program, folder, *arguments, listen=("127.0.0.1:0",), limits=(),
-                 metrics="127.0.0.1:0"):
+                 metrics="127.0.0.1:0", environment=None, stderr=None, prepare=None):
         self.program = program
         self.folder = pathlib.Path(folder)
         self.log_path = self.folder / "log"
@@ -100,8 +109,9 @@ class Ackd(Attached):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [program, *options, f"--ports-file={self.ports_path}", *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=lambda: prepare_child(limits))
+                stdin=subprocess.DEVNULL, stdout=log, stderr=stderr or log,
+                env={**os.environ, **(environment or {})},
+                preexec_fn=lambda: prepare_child(limits, prepare))
         self.pid = self.process.pid
         try:
             self.read_ports()
@@ -181,8 +191,7 @@ class Ackd(Attached):
 
     def is_instrumented(self):
         """True for sanitizer builds, whose memory says nothing."""
-        program = pathlib.Path(self.program).read_bytes()
-        return b"__asan_init" in program or b"__tsan_init" in program
+        return is_instrumented(self.program)
 
     # Ending it
 
@@ -227,9 +236,11 @@ class Ackd(Attached):
         assert code in (0, 3, -signal.SIGKILL), f"ackd ended with {code}\n{log}"
 
 
-def prepare_child(limits):
+def prepare_child(limits, prepare=None):
     """Runs in the child before ackd: it ends when we do, and has @limits."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for kind, value in limits:
         resource.setrlimit(kind, (value, value))
+    if prepare:
+        prepare()
