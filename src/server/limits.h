@@ -42,6 +42,7 @@ enum {
     /* Shedding: how often it looks for those that hold most, how many it closes at once, whom it
      * leaves alone, and how long pausing may be in vain. */
     SHED_INTERVAL_MS = 100,
+    SHED_URGENT_MS = 10, /* where it is time to close some */
     SHED_COUNT_MAX = 16,
     SHED_SIZE_MIN = 4 * 1024,
     SHED_PATIENCE_MS = 1000,
@@ -62,7 +63,7 @@ enum {
     /* A turn that ends so much later than it should: the process did not run.  What came meanwhile
      * is taken before timers go off: a turn for each so many connections, and two more. */
     STALL_MS = 500,
-    GRACE_CONN_COUNT = 256,
+    GRACE_CONN_COUNT = 16,
 
     /* How often a worker looks after things that nobody waits for. */
     HOUSEKEEPING_MS = 1000,

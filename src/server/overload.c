@@ -133,7 +133,8 @@ static void shed(struct worker *worker)
     const uint32_t now_ms = worker_now_ms(worker);
     struct largest largest;
 
-    if (now_ms - overload->looked_ms < SHED_INTERVAL_MS)
+    if (now_ms - overload->looked_ms <
+        (overload->stage == OVERLOAD_CLOSE ? SHED_URGENT_MS : SHED_INTERVAL_MS))
         return;
     overload->looked_ms = now_ms;
     /* Whoever holds more than an equal part sheds: there is always one. */

@@ -442,6 +442,11 @@ static void mark_pause(struct session *session, enum session_pause pause, bool a
     }
 }
 
+static bool has_large_stash(const struct session *session)
+{
+    return session->stash && session->stash->capacity >= SHED_SIZE_MIN;
+}
+
 static void update_pause(struct worker *worker, struct session *session)
 {
     const struct worker_config *const config = worker->config;
@@ -450,7 +455,7 @@ static void update_pause(struct worker *worker, struct session *session)
     const uint64_t memory = counter_read(&counters->deferred_bytes);
     const bool was_paused = session->pause != 0;
 
-    if (!was_paused && session_owes_nothing(session))
+    if (!was_paused && session_owes_nothing(session) && !has_large_stash(session))
         return;
     mark_pause(session, PAUSE_ACK_BACKLOG, session->queued_size >= config->ack_high_size,
                session->queued_size <= config->ack_low_size, &counters->paused_ack_backlog);
