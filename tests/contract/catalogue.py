@@ -15,7 +15,7 @@ from client import Canary
 # One worker, so that the trouble and its canary share a thread; and several.
 WORKERS = (1, 3)
 
-# @note: where this server does otherwise than the item's words, and why; or where else it is tested.
+# @note: where this server does otherwise than the item's words, and why; or where it is tested.
 Item = collections.namedtuple("Item", "sent expected note", defaults=("",))
 
 ITEMS = {
@@ -84,8 +84,8 @@ ITEMS = {
              "abstract unix sockets are not supported: `unix:@x` is a file of that name"),
     # Resources
     45: Item("descriptors run out", "no CPU is burnt; who waits is served as some come back",
-             "no descriptor is kept to turn people away with: they wait in the kernel's queue, which "
-             "costs them time and not their connection"),
+             "no descriptor is kept to turn people away with: they wait in the kernel's queue, "
+             "which costs them time and not their connection"),
     46: Item("more connections than slots", "the ones that are open go on",
              "no direct descriptors are used: what can be full is max-conns"),
     47: Item("ENOMEM, ENOBUFS, ECONNABORTED from accept, send, setsockopt, epoll_ctl",
@@ -141,10 +141,10 @@ ITEMS = {
     79: Item("unknown and repeated names, `10x`, -1, 2^64, no unit",
              "refused with file and line, exit 78; the same with --check-config"),
     80: Item("ack-low not under ack-high; the same address twice", "refused"),
-    81: Item("a descriptor limit of a milliard", "at most 1,048,576 connections, nothing allocated"),
+    81: Item("a descriptor limit of a milliard", "at most 1,048,576 connections; little memory"),
     82: Item("few descriptors", "raised to the hard limit; else exit 78 and `LimitNOFILE`"),
     83: Item("secrets that others can read", "-", "there are no secrets yet"),
-    84: Item("NUL, BOM, CRLF, 10 MiB, itself, a FIFO as config file", "bounded, and a clear message"),
+    84: Item("NUL, BOM, CRLF, 10 MiB, itself, a FIFO as config file", "bounded; a clear message"),
     # TLS, sinks
     **{number: Item("TLS", "-", "not here yet") for number in range(85, 91)},
     **{number: Item("sinks", "-", "not here yet") for number in range(91, 94)},
