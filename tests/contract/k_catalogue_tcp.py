@@ -182,7 +182,8 @@ def _(start, workers):
     with Network():
         subprocess.run(["sysctl", "-qw", "net.core.somaxconn=4"], check=True)
         started = start(f"--workers={workers}")
-        assert total(started.metrics(), "listen_queue_limit") == 4 * workers
+        wait_for(lambda: total(started.metrics(), "listen_queue_limit") == 4 * workers,
+                 "every worker has looked")
         started.signal(signal.SIGSTOP)
         connecting = [begin_connect(started.addresses["spec"]) for _ in range(12 * workers)]
         time.sleep(0.2)  # for the queue to fill and the rest to be refused
