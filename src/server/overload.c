@@ -184,6 +184,7 @@ void overload_watch(struct worker *worker)
 {
     const uint64_t size_max = worker->config->memory_size_max;
 
+    worker->overload.watched_ms = worker_now_ms(worker);
     publish(worker, MEMORY_STEP_SIZE);
 
     const enum overload_stage stage =

@@ -27,6 +27,7 @@ enum overload_stage {
 
 struct overload {
     uint64_t published_size; /* what the others know of this worker's memory */
+    uint32_t watched_ms;     /* when overload_watch() was last called */
     uint32_t looked_ms;      /* when it last looked for those that hold most */
     uint32_t since_ms;       /* when it began to pause, or last closed one */
     enum overload_stage stage;
@@ -35,7 +36,7 @@ struct overload {
 /* The stage for @size of @size_max, after @before. */
 enum overload_stage overload_stage_of(uint64_t size, uint64_t size_max, enum overload_stage before);
 
-/* Looks at the memory, and does what its stage asks for.  Once a turn. */
+/* Looks at the memory, and does what its stage asks for.  After a turn, once a millisecond. */
 void overload_watch(struct worker *worker);
 
 /* Tells the other workers, and who reads the metrics, the exact number.  Now and then. */

@@ -565,7 +565,8 @@ static void hold(struct rig *rig, sim_conn conn, uint32_t size)
     bytes[4] = COMMAND_SUBMIT;
     sim_write(rig->engine, conn, bytes, size - 1);
     free(bytes);
-    turn(rig, (int)(size / ENGINE_RECV_SIZE) + 2);
+    for (uint32_t taken = 0; taken <= size; taken += ENGINE_RECV_SIZE)
+        advance(rig, 1); /* memory is looked at once a millisecond */
 }
 
 static void setup_memory(struct rig *rig)
@@ -648,8 +649,8 @@ static void short_of_memory_nobody_is_accepted(void **state)
 
     sim_reset(rig.engine, large);
     turn(&rig, 3);
-    advance(&rig, SHED_INTERVAL_MS);
-    turn(&rig, 2);
+    for (int i = 0; i < 3; i++)
+        advance(&rig, SHED_INTERVAL_MS);
     assert_int_equal(counter_read(&rig.worker->counters.connections_accepted), 2);
     assert_false(sim_is_closed(rig.engine, waiting));
     teardown(&rig);

@@ -480,7 +480,9 @@ static void keep_house(struct worker *worker)
 
     if (accept_is_paused(worker) && !time_before_ms(now_ms, worker->accept_again_ms))
         try_accept(worker, now_ms);
-    overload_watch(worker);
+    /* Not more often than the clock of timers moves: that is not felt by those who are busy. */
+    if (now_ms != worker->overload.watched_ms)
+        overload_watch(worker);
     if (now_ms - worker->housekeeping_ms < HOUSEKEEPING_MS)
         return;
     worker->housekeeping_ms = now_ms;

@@ -368,7 +368,9 @@ def _(start, workers):
 
 @cases.add(59, "stopped-for-longer-than-a-timeout")
 def _(start, workers):
-    with beside_canaries(start, workers, "--frame-timeout=700ms") as started:
+    # Long enough for all halves to be sent within it.
+    timeout = 1.5 * PATIENCE
+    with beside_canaries(start, workers, f"--frame-timeout={timeout * 1000:.0f}ms") as started:
         clients = [started.connect() for _ in range(1500)]
         frame = wire.submit(1, b"in two pieces")
         for client in clients:
@@ -377,7 +379,7 @@ def _(start, workers):
         started.signal(signal.SIGSTOP)
         for client in clients:
             client.send(frame[9:])
-        time.sleep(1.4)  # it does not run for so long: that is the test
+        time.sleep(timeout + 0.7)  # it does not run for so long: that is the test
         started.signal(signal.SIGCONT)
         for client in clients:
             client.expect_acks(1)
