@@ -52,8 +52,8 @@ void peer_table_deinit(struct peer_table *table);
  * entered. */
 peer_index peer_table_find(struct peer_table *table, const struct address *address);
 
-/* Counts one connection more, or less, of @peer. */
-void peer_table_enter(struct peer_table *table, peer_index peer);
-void peer_table_leave(struct peer_table *table, peer_index peer);
+/* Counts one connection more, or less, of entry @index. */
+void peer_table_enter(struct peer_table *table, peer_index index);
+void peer_table_leave(struct peer_table *table, peer_index index);
 
 #endif

@@ -52,7 +52,7 @@ static struct address peer_of(int fd)
 
 static void peer_text(int fd, char *ret_text)
 {
-    const struct address peer = fd < 0 ? (struct address){0} : peer_of(fd);
+    const struct address peer = peer_of(fd); /* a closed one's is -1: it has none */
 
     snprintf(ret_text, ADDRESS_TEXT_SIZE, "unknown");
     if (peer.storage.ss_family != AF_UNSPEC)

@@ -368,9 +368,11 @@ def _(start, workers):
 
 @cases.add(59, "stopped-for-longer-than-a-timeout")
 def _(start, workers):
-    # Long enough for all halves to be sent within it.
+    # Long enough for all halves to be sent within it.  A canary could not but wait as long.
     timeout = 1.5 * PATIENCE
-    with beside_canaries(start, workers, f"--frame-timeout={timeout * 1000:.0f}ms") as started:
+    started = start(f"--workers={workers}", f"--frame-timeout={timeout * 1000:.0f}ms")
+    with started.connect() as beside:
+        beside.round_trip()
         clients = [started.connect() for _ in range(1500)]
         frame = wire.submit(1, b"in two pieces")
         for client in clients:
@@ -384,6 +386,7 @@ def _(start, workers):
         for client in clients:
             client.expect_acks(1)
             client.close()
+        beside.round_trip()
         assert started.metrics()[closed("frame_timeout")] == 0
         assert total(started.metrics(), "worker_stalls_total") > 0
 
