@@ -122,6 +122,8 @@ static void close_largest(struct worker *worker, const struct largest *largest, 
                         largest->sessions[i]);
         session_abort(worker, largest->sessions[i], CLOSE_overload);
         left -= largest->sizes[i] < left ? largest->sizes[i] : left;
+        publish(worker, 0); /* at once, or the other workers close as many again */
+        left = total_size(worker) < left ? total_size(worker) : left;
         worker->overload.since_ms = worker_now_ms(worker);
     }
 }
