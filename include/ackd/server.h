@@ -38,6 +38,9 @@ struct ackd_server;
 
 enum { ACKD_LISTEN_COUNT_MAX = 16 };
 
+/* A memory_size_max that is none. */
+#define ACKD_MEMORY_UNLIMITED UINT64_MAX
+
 /* How a server talks to the kernel. */
 enum ackd_engine {
     ACKD_ENGINE_AUTO, /* io_uring, or epoll where that will not do */
@@ -57,15 +60,23 @@ struct ackd_server_options {
     const char *listen[ACKD_LISTEN_COUNT_MAX];
     size_t listen_count;
 
-    uint32_t worker_count;      /* 0: one per CPU that the process may use */
-    uint32_t frame_size_max;    /* 13 .. 16 MiB, the length field's value; default 64 KiB */
-    uint32_t conns_max;         /* 0: what the descriptor limit allows */
-    uint32_t window_count;      /* unanswered SUBMITs of a connection before it is not read */
-    uint32_t idle_timeout_ms;   /* nothing received, nothing owed */
-    uint32_t frame_timeout_ms;  /* from a frame's first byte to its last */
-    uint32_t write_timeout_ms;  /* no byte of the acks taken */
-    uint32_t drain_timeout_ms;  /* after ackd_server_drain() */
-    uint32_t linger_timeout_ms; /* from our FIN to the peer's */
+    uint32_t worker_count;     /* 0: one per CPU that the process may use */
+    uint32_t frame_size_max;   /* 13 .. 16 MiB, the length field's value; default 64 KiB */
+    uint32_t conns_max;        /* 0: what the descriptor limit allows */
+    uint32_t conns_per_ip_max; /* 0: unlimited; per IPv4 address or IPv6 /64 */
+    uint32_t conn_rate;        /* accepted a second, and as many at once; 0: unlimited */
+    uint32_t conn_rate_per_ip; /* the same per IPv4 address or IPv6 /64 */
+    uint32_t ack_high_size;    /* bytes of acks that wait, from which a peer is not read */
+    uint32_t ack_low_size;     /* ... until there are so many; less than ack_high_size */
+    uint64_t memory_size_max;  /* what connections may hold; 0: 80 % of the machine's or cgroup's */
+    uint32_t window_count;     /* unanswered SUBMITs of a connection before it is not read */
+    uint32_t first_frame_timeout_ms; /* from accept to the first byte */
+    uint32_t idle_timeout_ms;        /* nothing received, nothing owed */
+    uint32_t frame_timeout_ms;       /* from a frame's first byte to its last */
+    uint32_t write_timeout_ms;       /* no byte of the acks taken */
+    uint32_t drain_timeout_ms;       /* after ackd_server_drain() */
+    uint32_t peer_timeout_ms;        /* what was sent is not confirmed by the peer's kernel */
+    uint32_t linger_timeout_ms;      /* from our FIN to the peer's */
 
     enum ackd_engine engine;
     uint32_t busy_poll_us; /* how long a worker looks for events before it sleeps; 0: not at all */
@@ -133,12 +144,14 @@ ACKD_API const char *ackd_server_listen_dialect(const struct ackd_server *server
  * "uring". */
 ACKD_API uint32_t ackd_server_worker_count(const struct ackd_server *server);
 ACKD_API uint32_t ackd_server_conns_max(const struct ackd_server *server);
+ACKD_API uint64_t ackd_server_memory_max(const struct ackd_server *server);
 ACKD_API const char *ackd_server_engine(const struct ackd_server *server);
 
 /* Sums over all workers; a moment old while they run. */
 struct ackd_server_stats {
     uint64_t connections_open;
     uint64_t connections_accepted;
+    uint64_t connections_closed; /* for any reason: those accepted less those open */
     uint64_t submits_received;
     uint64_t submit_acks_sent;
     uint64_t acks_dropped;

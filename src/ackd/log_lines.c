@@ -3,10 +3,14 @@
  * log_lines - ackd's log lines (log_lines.h) */
 #include "ackd/log_lines.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,28 +85,70 @@ static void print_time(char *ret_text, size_t text_size)
     snprintf(ret_text, text_size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
 }
 
+/* False if stderr does not take all of @line at once: a pipe or socket that nobody reads must not
+ * keep a worker from serving.  Source: pipe(7), what fits a page goes in whole or not at all. */
+static bool write_at_once(const struct line *line)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t size = send(STDERR_FILENO, line->text, line->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (size < 0 && errno == ENOTSOCK && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT))
+        size = write(STDERR_FILENO, line->text, line->size);
+    return size == (ssize_t)line->size;
+}
+
+static void begin_line(struct line *line, enum log_format format, const char *level,
+                       const char *event)
+{
+    char time[48];
+
+    line->size = 0;
+    print_time(time, sizeof time);
+    if (format == LOG_JSON)
+        print(line, "{");
+    print_field(line, format, "time", time, 0);
+    print_field(line, format, "level", level, 0);
+    print_field(line, format, "event", event, 0);
+}
+
+static void end_line(struct line *line, enum log_format format)
+{
+    if (line->size > LINE_SIZE - 3)
+        line->size = LINE_SIZE - 3;
+    print(line, format == LOG_JSON ? "}\n" : "\n");
+}
+
+/* Writes @line, and before it how many were lost, if some were. */
+static void put_line(const struct line *line, enum log_format format)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static int64_t lost_count;
+    struct line lost;
+
+    pthread_mutex_lock(&mutex);
+    if (lost_count > 0) {
+        begin_line(&lost, format, "warn", "log lines lost");
+        print_field(&lost, format, "lines", NULL, lost_count);
+        end_line(&lost, format);
+        if (write_at_once(&lost))
+            lost_count = 0;
+    }
+    lost_count += lost_count > 0 || !write_at_once(line);
+    pthread_mutex_unlock(&mutex);
+}
+
 static void write_line(void *self, enum ackd_log_level level, const char *event,
                        const struct ackd_log_field *fields, size_t field_count)
 {
     static const char *const words[] = {"error", "warn", "info", "debug"};
     const enum log_format format = *(const enum log_format *)self;
-    struct line line = {.size = 0};
-    char time[48];
+    struct line line;
 
-    print_time(time, sizeof time);
-    if (format == LOG_JSON)
-        print(&line, "{");
-    print_field(&line, format, "time", time, 0);
-    print_field(&line, format, "level", words[level], 0);
-    print_field(&line, format, "event", event, 0);
+    begin_line(&line, format, words[level], event);
     for (size_t i = 0; i < field_count; i++)
         print_field(&line, format, fields[i].key, fields[i].text, fields[i].number);
-    if (line.size > LINE_SIZE - 3)
-        line.size = LINE_SIZE - 3;
-    print(&line, format == LOG_JSON ? "}\n" : "\n");
-
-    const ssize_t written = write(STDERR_FILENO, line.text, line.size);
-    (void)written; /* a log that nobody takes is no reason to stop serving */
+    end_line(&line, format);
+    put_line(&line, format);
 }
 
 struct ackd_log log_to_stderr(enum ackd_log_level level, const enum log_format *format)

@@ -89,6 +89,20 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* A number of connections that was asked for and cannot be had is refused, not cut down. */
+static int check_descriptors(const struct program *program)
+{
+    const uint32_t conns_max = program->options.server.conns_max; /* 0: automatic */
+    struct rlimit limit;
+    char text[128];
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > conns_max)
+        return EXIT_SUCCESS;
+    snprintf(text, sizeof text, "--max-conns=%u: only %llu descriptors may be open", conns_max,
+             (unsigned long long)limit.rlim_cur);
+    return fail(EXIT_CONFIG, text, ": give less or auto, or raise LimitNOFILE (ulimit -n)");
+}
+
 /* Writes what was bound, under another name first: who waits for the file reads all of it. */
 static int write_ports_file(const struct program *program, const char *path)
 {
@@ -204,21 +218,19 @@ static int open_server(struct program *program)
     return code;
 }
 
-/* More connections than descriptors: the limit that will be met is another than the one given. */
-static void warn_of_descriptors(const struct program *program)
+/* A peer may keep for ever what such a limit would take from it. */
+static void warn_of_unguarded(const struct program *program)
 {
-    const uint32_t conns_max = ackd_server_conns_max(program->server);
-    struct rlimit limit;
+    const char *name;
+    int index = 0;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > conns_max)
-        return;
-    const struct ackd_log_field fields[] = {
-        {"max_conns", NULL, conns_max},
-        {"descriptors", NULL, (int64_t)limit.rlim_cur},
-    };
-    if (program->log.level >= ACKD_LOG_WARN)
-        program->log.on_line(program->log.self, ACKD_LOG_WARN,
-                             "fewer descriptors than connections are allowed", fields, 2);
+    while ((name = options_next_unguarded(&program->options, &index))) {
+        const struct ackd_log_field field = {"option", name, 0};
+
+        if (program->log.level >= ACKD_LOG_WARN)
+            program->log.on_line(program->log.self, ACKD_LOG_WARN,
+                                 "a limit that protects the server is off", &field, 1);
+    }
 }
 
 static void say_started(const struct program *program)
@@ -262,7 +274,7 @@ static int start_server(struct program *program)
             return fail(EXIT_SYSTEM, error.text, "");
         }
     }
-    warn_of_descriptors(program);
+    warn_of_unguarded(program);
     say_started(program);
     for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));
@@ -321,9 +333,11 @@ static void report_end(const struct program *program)
         {"submits", NULL, (int64_t)stats.submits_received},
         {"acks", NULL, (int64_t)stats.submit_acks_sent},
         {"acks_dropped", NULL, (int64_t)stats.acks_dropped},
+        {"accepted", NULL, (int64_t)stats.connections_accepted},
+        {"closed", NULL, (int64_t)stats.connections_closed},
     };
     if (program->log.level >= ACKD_LOG_INFO)
-        program->log.on_line(program->log.self, ACKD_LOG_INFO, "finished", fields, 3);
+        program->log.on_line(program->log.self, ACKD_LOG_INFO, "finished", fields, 5);
 }
 
 /* Returns @code, or what stands for the failure to write if that was well. */
@@ -345,6 +359,8 @@ static int run(struct program *program)
     int code = take_signals(program) < 0 ? fail(EXIT_SYSTEM, "cannot take signals", "") : 0;
 
     raise_descriptor_limit();
+    if (code == 0)
+        code = check_descriptors(program);
     if (code == 0)
         code = open_server(program);
     if (code == 0)

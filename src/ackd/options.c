@@ -8,10 +8,14 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <ackd/metrics.h>
 
@@ -25,7 +29,9 @@ enum kind {
     KIND_COUNT,
     KIND_AUTO_COUNT,
     KIND_SIZE,
+    KIND_MEMORY,
     KIND_TIME,
+    KIND_GUARD_TIME,
     KIND_HANDLER,
     KIND_ENGINE,
     KIND_LOG_LEVEL,
@@ -64,6 +70,7 @@ enum {
 struct origin {
     const char *file; /* NULL: the command line */
     int line;
+    bool *seen; /* of each option, whether the file has had it */
 };
 
 static int refuse(struct ackd_error *error, const struct origin *origin,
@@ -102,6 +109,27 @@ static int set_listen(struct options *options, const char *value, char *ret_lega
     return 0;
 }
 
+static bool is_time(const struct option_info *info)
+{
+    return info->kind == KIND_TIME || info->kind == KIND_GUARD_TIME;
+}
+
+static int set_memory(struct options *options, const struct option_info *info, const char *value)
+{
+    uint64_t *const to = member_of(options, info);
+    uint64_t size;
+
+    if (strcmp(value, "auto") == 0)
+        *to = 0;
+    else if (strcmp(value, "off") == 0)
+        *to = ACKD_MEMORY_UNLIMITED;
+    else if (units_parse_size(value, &size) && size >= info->minimum && size <= info->maximum)
+        *to = size;
+    else
+        return -EINVAL;
+    return 0;
+}
+
 /* A number of some kind, between the option's bounds. */
 static int set_number(struct options *options, const struct option_info *info, const char *value,
                       char *ret_legal, size_t legal_size)
@@ -116,7 +144,7 @@ static int set_number(struct options *options, const struct option_info *info, c
     }
     if (info->kind == KIND_SIZE) {
         legal = units_parse_size(value, &number);
-    } else if (info->kind == KIND_TIME) {
+    } else if (is_time(info)) {
         /* Round up: a time that is not 0 must not become "off". */
         legal = units_parse_duration_ns(value, &number);
         number = number / 1000000 + (number % 1000000 != 0);
@@ -127,7 +155,7 @@ static int set_number(struct options *options, const struct option_info *info, c
         *to = (uint32_t)number;
         return 0;
     }
-    if (info->kind == KIND_TIME)
+    if (is_time(info))
         snprintf(ret_legal, legal_size,
                  "give a time such as 250ms, 10s or 5m, up to 168h; 0 switches it off");
     else
@@ -214,7 +242,12 @@ static int set(struct options *options, const struct option_info *info, const ch
     case KIND_AUTO_COUNT:
     case KIND_SIZE:
     case KIND_TIME:
+    case KIND_GUARD_TIME:
         status = set_number(options, info, value, legal, sizeof legal);
+        break;
+    case KIND_MEMORY:
+        snprintf(legal, sizeof legal, "give auto, off, or a size of 1m or more");
+        status = set_memory(options, info, value);
         break;
     case KIND_HANDLER:
         status = set_handler(options, value, legal, sizeof legal);
@@ -281,13 +314,33 @@ static int parse_line(struct options *options, char *line, const struct origin *
                            "%s:%d: '%s' is no option of a config file: see ackd --help",
                            origin->file, origin->line, name);
 
+    if (info->kind != KIND_LISTEN && origin->seen[info - infos])
+        return error_raise(error, -EINVAL, "%s:%d: '%s' stands there twice", origin->file,
+                           origin->line, name);
+    origin->seen[info - infos] = true;
     return set(options, info, trim(equals + 1), origin, error);
+}
+
+/* Opens the regular file @path: a FIFO could keep us waiting for ever.  NULL with errno set when
+ * that fails. */
+static FILE *open_text(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fdopen(fd, "r");
+    close(fd);
+    errno = S_ISDIR(status.st_mode) ? EISDIR : ESPIPE;
+    return NULL;
 }
 
 /* Reads all of @path.  NULL with errno set when that fails. */
 static char *read_text(const char *path)
 {
-    FILE *const file = fopen(path, "re");
+    FILE *const file = open_text(path);
     char *const text = malloc(CONFIG_SIZE_MAX + 1);
     size_t size = 0;
 
@@ -311,12 +364,15 @@ static char *read_text(const char *path)
 /* Cuts the text into lines in place: the values that are kept point into it. */
 static int parse_file(struct options *options, const char *path, struct ackd_error *error)
 {
-    struct origin origin = {.file = path};
+    bool seen[OPTION_COUNT] = {false};
+    struct origin origin = {.file = path, .seen = seen};
 
     options->config_text = read_text(path);
     if (!options->config_text)
         return error_raise(error, -EINVAL, "--config=%.128s: %s", path,
-                           errno == EILSEQ ? "is no text" : strerror(errno));
+                           errno == EILSEQ   ? "is no text"
+                           : errno == ESPIPE ? "is no regular file"
+                                             : strerror(errno));
 
     char *rest = options->config_text;
     while (rest) {
@@ -445,12 +501,22 @@ static int check_pprof(struct options *options, struct ackd_error *error)
                        value);
 }
 
+static int check_marks(const struct options *options, struct ackd_error *error)
+{
+    if (options->server.ack_low_size < options->server.ack_high_size)
+        return 0;
+    return error_raise(error, -EINVAL, "--ack-low=%u: give less than --ack-high, which is %u",
+                       options->server.ack_low_size, options->server.ack_high_size);
+}
+
 static int check_together(struct options *options, struct ackd_error *error)
 {
     struct ackd_error why;
 
     if (options->server.listen_count == 0)
         options->server.listen[options->server.listen_count++] = find("listen")->by_default;
+    if (check_marks(options, error) < 0)
+        return -EINVAL;
     if (ackd_server_options_check(&options->server, &why) < 0)
         return error_raise(error, -EINVAL, "--listen: %.200s", why.text);
     if (!ackd_metrics_prefix_is_legal(options->metrics_prefix))
@@ -506,6 +572,18 @@ static void print_scaled(uint32_t number, uint32_t scale, const char *unit, cons
                          : unit);
 }
 
+static void print_memory(uint64_t size, char *ret_value)
+{
+    if (size == 0)
+        snprintf(ret_value, OPTION_VALUE_SIZE, "auto");
+    else if (size == ACKD_MEMORY_UNLIMITED)
+        snprintf(ret_value, OPTION_VALUE_SIZE, "off");
+    else if (size % 1024 == 0)
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%" PRIu64 "KiB", size / 1024);
+    else
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%" PRIu64, size);
+}
+
 static void print_value(const struct options *options, const struct option_info *info,
                         char *ret_value)
 {
@@ -517,8 +595,12 @@ static void print_value(const struct options *options, const struct option_info 
     case KIND_AUTO_COUNT:
     case KIND_SIZE:
     case KIND_TIME:
+    case KIND_GUARD_TIME:
         number = *(const uint32_t *)member;
         break;
+    case KIND_MEMORY:
+        print_memory(*(const uint64_t *)member, ret_value);
+        return;
     case KIND_LISTEN:
         print_listens(options, ret_value);
         return;
@@ -542,7 +624,7 @@ static void print_value(const struct options *options, const struct option_info 
     }
     if (info->kind == KIND_SIZE)
         print_scaled(number, 1024, "", "KiB", ret_value);
-    else if (info->kind == KIND_TIME)
+    else if (info->kind == KIND_TIME || info->kind == KIND_GUARD_TIME)
         print_scaled(number, 1000, "ms", "s", ret_value);
     else if (info->kind == KIND_AUTO_COUNT && number == 0)
         snprintf(ret_value, OPTION_VALUE_SIZE, "auto");
@@ -568,6 +650,23 @@ const char *options_next(const struct options *options, size_t *index, char *ret
             print_value(options, info, ret_value);
             return info->name;
         }
+    }
+    return NULL;
+}
+
+/* --- what is switched off --- */
+
+const char *options_next_unguarded(const struct options *options, int *index)
+{
+    while (*index < OPTION_COUNT) {
+        const struct option_info *const info = &infos[(*index)++];
+        const char *const member = (const char *)options + info->offset;
+
+        if (info->kind == KIND_GUARD_TIME && *(const uint32_t *)(const void *)member == 0)
+            return info->name;
+        if (info->kind == KIND_MEMORY &&
+            *(const uint64_t *)(const void *)member == ACKD_MEMORY_UNLIMITED)
+            return info->name;
     }
     return NULL;
 }

@@ -50,6 +50,10 @@ enum { OPTION_VALUE_SIZE = 160 };
  * it.  Its name; NULL when there is none left. */
 const char *options_next(const struct options *options, size_t *index, char *ret_value);
 
+/* The name of an option that protects the server and is switched off, at or behind *@index; NULL
+ * when there is none left.  Begin with an index of 0. */
+const char *options_next_unguarded(const struct options *options, int *index);
+
 /* What --help prints. */
 void options_print_help(FILE *to);
 

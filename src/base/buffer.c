@@ -19,9 +19,8 @@ static size_t class_of(size_t size)
     return index;
 }
 
-void buffer_pool_deinit(struct buffer_pool *pool)
+void buffer_pool_trim(struct buffer_pool *pool)
 {
-    assert(pool->out_count == 0);
     for (size_t i = 0; i < BUFFER_CLASS_COUNT; i++) {
         while (pool->free[i]) {
             struct buffer *const buffer = pool->free[i];
@@ -29,7 +28,15 @@ void buffer_pool_deinit(struct buffer_pool *pool)
             free(buffer);
         }
     }
+    pool->made_size -= pool->kept_size;
     pool->kept_size = 0;
+}
+
+void buffer_pool_deinit(struct buffer_pool *pool)
+{
+    assert(pool->out_count == 0);
+    buffer_pool_trim(pool);
+    assert(pool->made_size == 0);
 }
 
 struct buffer *buffer_take(struct buffer_pool *pool, size_t size)
@@ -48,6 +55,7 @@ struct buffer *buffer_take(struct buffer_pool *pool, size_t size)
         if (!buffer)
             return NULL;
         buffer->capacity = (uint32_t)capacity;
+        pool->made_size += capacity;
     }
 
     buffer->next = NULL;
@@ -69,6 +77,7 @@ void buffer_put(struct buffer_pool *pool, struct buffer *buffer)
     pool->out_count--;
     if (index == BUFFER_CLASS_COUNT ||
         pool->kept_size + buffer->capacity > BUFFER_POOL_KEPT_SIZE_MAX) {
+        pool->made_size -= buffer->capacity;
         free(buffer);
         return;
     }

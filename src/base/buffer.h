@@ -31,6 +31,7 @@ struct buffer {
 struct buffer_pool {
     struct buffer *free[BUFFER_CLASS_COUNT];
     size_t kept_size; /* unused, in the lists */
+    size_t made_size; /* of all buffers that there are: kept or handed out */
     size_t out_count; /* taken and not yet put back */
 };
 
@@ -41,6 +42,9 @@ static inline size_t buffer_size(const struct buffer *buffer)
 
 /* Frees the buffers that the pool keeps; all taken ones have been put back. */
 void buffer_pool_deinit(struct buffer_pool *pool);
+
+/* Frees the buffers that the pool keeps, whatever is handed out. */
+void buffer_pool_trim(struct buffer_pool *pool);
 
 /* An empty buffer with room for @size bytes or more; NULL when memory ran out. */
 struct buffer *buffer_take(struct buffer_pool *pool, size_t size);

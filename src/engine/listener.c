@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { SECONDS_MAX = 32767 };
+
 /* Sentences for what people meet most; others get the system's words. */
 static int raise_for(struct ackd_error *error, int code, const char *what,
                      const struct address *address)
@@ -43,6 +45,31 @@ static int set_option(int fd, int level, int option)
 {
     const int on = 1;
     return setsockopt(fd, level, option, &on, sizeof on) < 0 ? -errno : 0;
+}
+
+static int set_number(int fd, int option, uint32_t number)
+{
+    return setsockopt(fd, IPPROTO_TCP, option, &number, sizeof number) < 0 ? -errno : 0;
+}
+
+int listener_set_peer_timeout(int fd, uint32_t timeout_ms, struct ackd_error *error)
+{
+    /* The kernel counts these in whole seconds, of which it takes 1 to 32767. */
+    const uint32_t seconds = (timeout_ms + 999) / 1000;
+    const uint32_t probe_s = seconds > SECONDS_MAX ? SECONDS_MAX : seconds;
+    const uint32_t idle_s = probe_s > SECONDS_MAX / LISTENER_KEEPALIVE_FACTOR
+                                ? SECONDS_MAX
+                                : probe_s * LISTENER_KEEPALIVE_FACTOR;
+    int code = 0;
+
+    if (timeout_ms == 0)
+        return 0;
+    code = set_number(fd, TCP_USER_TIMEOUT, timeout_ms);
+    if (code == 0)
+        code = set_number(fd, TCP_KEEPIDLE, idle_s);
+    if (code == 0)
+        code = set_number(fd, TCP_KEEPINTVL, probe_s);
+    return code < 0 ? error_raise(error, code, "setting a peer timeout: %s", strerror(-code)) : 0;
 }
 
 static int bind_socket(int fd, const struct address *address)

@@ -21,6 +21,9 @@ enum {
     /* How long an address may still be in use before that is an error. */
     LISTENER_CLAIM_MS = 500,
     LISTENER_CLAIM_PAUSE_MS = 20,
+
+    /* Peers that are idle are asked for a sign of life after so many times the peer timeout. */
+    LISTENER_KEEPALIVE_FACTOR = 4,
 };
 
 /* Checks that nobody listens on @address, and removes a unix socket that a dead server left.
@@ -32,6 +35,12 @@ int listener_claim(const struct address *address, struct ackd_error *error);
  * with the port that was chosen for port 0.  On failure nothing is open and no output changed. */
 int listener_open(const struct address *address, int *ret_fd, struct address *ret_bound,
                   struct ackd_error *error);
+
+/* Makes the kernel give up connections of TCP socket @fd whose peer has not confirmed what was sent
+ * for @timeout_ms, and ask idle ones for a sign of life after LISTENER_KEEPALIVE_FACTOR times that.
+ * 0 leaves the system's times.  Accepted sockets inherit it.  0 or a negative errno.
+ * Source: tcp(7), TCP_USER_TIMEOUT. */
+int listener_set_peer_timeout(int fd, uint32_t timeout_ms, struct ackd_error *error);
 
 /* How many connections wait to be accepted on TCP socket @fd, and how many may.  False for other
  * sockets.  Source: tcp(7), TCP_INFO on a listening socket. */

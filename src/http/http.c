@@ -167,6 +167,23 @@ static void free_body(const void *data, size_t size, void *body)
     free(body);
 }
 
+/* evhttp would send the body of an answer to HEAD, too, and its client would take it for the start
+ * of the next answer. */
+static void leave_out_body(struct evhttp_request *request, struct http_answer *answer)
+{
+    char size[24];
+
+    if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
+        return;
+    snprintf(size, sizeof size, "%zu", answer->body_size);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", size);
+    if (!answer->kept)
+        free(answer->body);
+    answer->body = NULL;
+    answer->body_size = 0;
+    answer->kept = false;
+}
+
 static void send_answer(struct evhttp_request *request, struct http_answer answer)
 {
     struct evkeyvalq *const headers = evhttp_request_get_output_headers(request);
@@ -190,6 +207,7 @@ static void send_answer(struct evhttp_request *request, struct http_answer answe
             compress_body(&answer))
             evhttp_add_header(headers, "Content-Encoding", "gzip");
     }
+    leave_out_body(request, &answer);
     if (answer.kept)
         evbuffer_add_reference(body, answer.body, answer.body_size, NULL, NULL);
     else if (answer.body && evbuffer_add_reference(body, answer.body, answer.body_size, free_body,

@@ -15,8 +15,7 @@ enum { ANNOUNCE_TRY_COUNT_MAX = 64 };
 
 struct newcomer {
     struct mail mail;
-    int fd;
-    enum dialect dialect;
+    struct arrival arrival;
 };
 
 void handoff_init(struct handoff *handoff, void (*wake)(void *waker), void *waker)
@@ -38,7 +37,8 @@ static bool has_its_share(const struct worker *worker)
 {
     const struct worker_shared *const shared = worker->shared;
     const uint64_t count = shared->worker_count;
-    const uint64_t total = atomic_load_explicit(&shared->conn_count, memory_order_relaxed);
+    const uint64_t total =
+        atomic_load_explicit(&shared->admission.conn_count, memory_order_relaxed);
     uint32_t coming;
 
     return count > 1 && count_conns(worker, &coming) >=
@@ -78,7 +78,7 @@ static struct worker *announce(const struct worker *worker)
     return NULL;
 }
 
-bool handoff_give(struct worker *worker, int fd, enum dialect dialect)
+bool handoff_give(struct worker *worker, const struct arrival *arrival)
 {
     if (!has_its_share(worker))
         return false;
@@ -89,7 +89,7 @@ bool handoff_give(struct worker *worker, int fd, enum dialect dialect)
         free(newcomer);
         return false;
     }
-    *newcomer = (struct newcomer){.fd = fd, .dialect = dialect};
+    *newcomer = (struct newcomer){.arrival = *arrival};
     mailbox_post(&to->handoff.mailbox, &newcomer->mail);
     counter_add(&worker->counters.connections_handed, 1);
     return true;
@@ -103,7 +103,7 @@ void handoff_take(struct worker *worker, handoff_open *open)
         struct newcomer *const newcomer = (struct newcomer *)(void *)mail;
 
         mail = mail->next;
-        open(worker, newcomer->fd, newcomer->dialect);
+        open(worker, &newcomer->arrival);
         atomic_fetch_sub(&worker->handoff.coming, 1);
         free(newcomer);
     }

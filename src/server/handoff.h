@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "handler/mailbox.h"
+#include "server/peer_table.h"
 #include "wire/packet.h"
 
 struct worker;
@@ -33,14 +34,21 @@ struct handoff {
     _Atomic uint32_t coming;
 };
 
-/* Opens the connection @fd, which counts as one of the server's already. */
-typedef void handoff_open(struct worker *worker, int fd, enum dialect dialect);
+/* A connection that was accepted and admitted, and that no worker has opened yet. */
+struct arrival {
+    int fd;
+    enum dialect dialect;
+    peer_index peer;
+};
+
+/* Opens @arrival. */
+typedef void handoff_open(struct worker *worker, const struct arrival *arrival);
 
 void handoff_init(struct handoff *handoff, void (*wake)(void *waker), void *waker);
 
-/* Gives the new connection @fd, which counts as one of the server's already, to another worker, if
- * @worker has its share.  False: it is the caller's.  The worker's thread only, as all below. */
-bool handoff_give(struct worker *worker, int fd, enum dialect dialect);
+/* Gives @arrival to another worker, if @worker has its share.  False: it is the caller's.  The
+ * worker's thread only, as all below. */
+bool handoff_give(struct worker *worker, const struct arrival *arrival);
 
 /* Opens what has come. */
 void handoff_take(struct worker *worker, handoff_open *open);

@@ -45,26 +45,26 @@ static void setup(struct rig *rig, uint32_t count)
     }
 }
 
-static void open_here(struct worker *worker, int fd, enum dialect dialect)
+static void open_here(struct worker *worker, const struct arrival *arrival)
 {
-    (void)fd;
-    (void)dialect;
+    (void)arrival;
     counter_add(&worker->counters.connections_open, 1);
 }
 
 static void close_here(struct worker *worker)
 {
     counter_add(&worker->counters.connections_open, (uint64_t)-1);
-    atomic_fetch_sub(&worker->shared->conn_count, 1);
+    atomic_fetch_sub(&worker->shared->admission.conn_count, 1);
 }
 
 /* What a worker does with a connection that it has accepted. */
 static bool accept_one(struct worker *worker)
 {
-    atomic_fetch_add(&worker->shared->conn_count, 1);
-    if (handoff_give(worker, 7, DIALECT_DEMO))
+    atomic_fetch_add(&worker->shared->admission.conn_count, 1);
+    const struct arrival arrival = {.fd = 7, .dialect = DIALECT_DEMO};
+    if (handoff_give(worker, &arrival))
         return true;
-    open_here(worker, 7, DIALECT_DEMO);
+    open_here(worker, &arrival);
     return false;
 }
 
@@ -87,14 +87,14 @@ static void teardown(struct rig *rig)
         assert_int_equal(rig->workers[i].handoff.coming, 0);
         total += open_count(&rig->workers[i]);
     }
-    assert_int_equal(total, rig->shared.conn_count);
+    assert_int_equal(total, rig->shared.admission.conn_count);
     free(rig->workers);
 }
 
 /* The most that a worker may have: the mean, rounded up, and an eighth of it. */
 static uint64_t share(const struct rig *rig)
 {
-    const uint64_t total = rig->shared.conn_count;
+    const uint64_t total = rig->shared.admission.conn_count;
     const uint64_t count = rig->shared.worker_count;
 
     return (total + count - 1) / count + total / count / HANDOFF_SLACK_PART;
@@ -271,7 +271,7 @@ static void none_is_lost_between_threads(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, work, &rig.workers[i]), 0);
     for (int i = 0; i < WORKERS_MAX; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(rig.shared.conn_count, WORKERS_MAX / 2 * CONNS_PER_THREAD);
+    assert_int_equal(rig.shared.admission.conn_count, WORKERS_MAX / 2 * CONNS_PER_THREAD);
     for (int i = 0; i < WORKERS_MAX; i++)
         rig.workers[i].handoff.coming = 0;
     teardown(&rig);

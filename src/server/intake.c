@@ -123,6 +123,10 @@ void intake_take(struct worker *worker, struct session *session, struct bytes by
         if (ret_intake->stop == ANSWER_PARTIAL && bytes.size > 0)
             ret_intake->failed = !stash_begin(worker, session, bytes);
     }
+    if (ret_intake->stop != ANSWER_PARTIAL)
+        ret_intake->refused =
+            session->stash ? (struct bytes){session->stash->data, buffer_size(session->stash)}
+                           : bytes;
     if (buffer_size(batch->acks) == 0) {
         buffer_put(&worker->pool, batch->acks);
         batch->acks = NULL;

@@ -18,7 +18,9 @@ struct intake {
     struct ackd_batch batch; /* frames, acks and counts are set; no requests: acks is NULL */
     struct buffer *joined;   /* holds batch.frames[0]; put back when the batch is done with */
     enum answer_stop stop;
-    bool failed; /* memory ran out: the session cannot go on */
+    struct bytes refused; /* what begins with what is no request, if it stopped for that; valid
+                           * until the session's stash is dropped and `joined` is put back */
+    bool failed;          /* memory ran out: the session cannot go on */
 };
 
 /* Answers the whole requests of what @session has in its stash and @bytes; what is left goes into

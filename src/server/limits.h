@@ -16,10 +16,36 @@ enum {
     /* Descriptors that connections leave to files, listeners and the admin server. */
     FD_RESERVE_COUNT = 64,
 
-    /* Acks queued for a peer: above HIGH it is not read, below LOW it is read again.  What can be
-     * queued in all is HIGH and the acks to one receive (ENGINE_RECV_SIZE). */
-    ACK_HIGH_SIZE = 64 * 1024,
-    ACK_LOW_SIZE = 16 * 1024,
+    /* Acks queued for a peer: at HIGH it is not read, at LOW it is read again.  What can be queued
+     * in all is HIGH and the acks to one receive (ENGINE_RECV_SIZE). */
+    ACK_HIGH_SIZE_DEFAULT = 64 * 1024,
+    ACK_LOW_SIZE_DEFAULT = 16 * 1024,
+    ACK_HIGH_SIZE_MAX = 1024 * 1024 * 1024,
+
+    /* Addresses that limits per address know at the same time: 2.1 MiB, if there are any.  More
+     * are let in without that limit, and counted. */
+    PEER_COUNT_MAX = 65535,
+    CONN_RATE_MAX = 1000 * 1000,
+
+    /* Memory: in percent of its limit, where a stage of shedding begins; it ends where the stage
+     * before begins, the first at CALM. */
+    MEMORY_CALM_PERCENT = 80,
+    MEMORY_ACCEPT_PERCENT = 85, /* accept no more */
+    MEMORY_PAUSE_PERCENT = 92,  /* do not read those that hold most */
+    MEMORY_CLOSE_PERCENT = 97,  /* close them */
+    MEMORY_AUTO_PERCENT = 80,   /* of the machine's or cgroup's memory, for automatic */
+    MEMORY_SIZE_MIN = 1024 * 1024,
+
+    /* Of a worker's memory, what it keeps to itself before it tells the others. */
+    MEMORY_STEP_SIZE = 64 * 1024,
+
+    /* Shedding: how often it looks for those that hold most, how many it closes at once, whom it
+     * leaves alone, and how long pausing may be in vain. */
+    SHED_INTERVAL_MS = 100,
+    SHED_URGENT_MS = 10, /* where it is time to close some */
+    SHED_COUNT_MAX = 16,
+    SHED_SIZE_MIN = 4 * 1024,
+    SHED_PATIENCE_MS = 1000,
 
     /* Memory that deferred requests may hold: of one connection, and of all of a worker.  Beyond
      * it connections are not read; a single receive may go past it. */
@@ -40,16 +66,24 @@ enum {
     TOP_SLICE_COUNT = 2048,
     TOP_MEMORY_MS = 10 * 1000,
 
+    /* A turn that ends so much later than it should: the process did not run.  What came meanwhile
+     * is taken before timers go off: a turn for each so many connections, and two more. */
+    STALL_MS = 500,
+    GRACE_CONN_COUNT = 16,
+
     /* How often a worker looks after things that nobody waits for. */
     HOUSEKEEPING_MS = 1000,
 
-    /* Lines about single connections that a worker logs in a second, above level debug. */
+    /* Lines of one kind about single connections in a second, over all workers, above level debug.
+     */
     CONN_LOG_COUNT_MAX = 10,
 
     FRAME_SIZE_DEFAULT = 64 * 1024,
+    FIRST_FRAME_TIMEOUT_MS_DEFAULT = 30 * 1000,
     IDLE_TIMEOUT_MS_DEFAULT = 300 * 1000,
     FRAME_TIMEOUT_MS_DEFAULT = 10 * 1000,
     WRITE_TIMEOUT_MS_DEFAULT = 10 * 1000,
+    PEER_TIMEOUT_MS_DEFAULT = 30 * 1000,
     DRAIN_TIMEOUT_MS_DEFAULT = 30 * 1000,
     LINGER_TIMEOUT_MS_DEFAULT = 2 * 1000,
     WINDOW_COUNT_DEFAULT = 4096,

@@ -105,8 +105,15 @@ static void expose_workers(struct exposition *to, const struct ackd_server *serv
     expose_per_worker(to, server, "worker_req_recv", EXPOSITION_COUNTER,
                       "Submit frames that a worker received.",
                       offsetof(struct counters, submits_received), 1);
+    expose_per_worker(to, server, "worker_stalls", EXPOSITION_COUNTER,
+                      "Times a worker did not run for half a second in which it should have.",
+                      offsetof(struct counters, stalls), 1);
     expose_per_worker(to, server, "worker_connections", EXPOSITION_GAUGE,
                       "Connections a worker owns.", offsetof(struct counters, connections_open), 1);
+    expose_per_worker(to, server, "worker_overload_stage", EXPOSITION_GAUGE,
+                      "0: calm; memory is short: 1, it accepts no more; 2, it does not read those "
+                      "that hold most; 3, it closes them.",
+                      offsetof(struct counters, overload_stage), 1);
 }
 
 static void expose_listen_value(struct exposition *to, const struct ackd_server *server,
@@ -138,7 +145,13 @@ static void expose_server(struct exposition *to, const struct ackd_server *serve
                         offsetof(struct worker_listener, queue_limit));
     exposition_family(to, "connections_max", EXPOSITION_GAUGE,
                       "How many connections may be open at the same time.");
-    exposition_count(to, "", server->config.conns_max);
+    exposition_count(to, "", server->shared.admission.limits.conns_max);
+    exposition_family(to, "memory_limit_bytes", EXPOSITION_GAUGE,
+                      "How much memory connections may make ackd hold; -1 is unlimited.");
+    exposition_number(to, "",
+                      server->config.memory_size_max == ACKD_MEMORY_UNLIMITED
+                          ? -1
+                          : (double)server->config.memory_size_max);
     exposition_family(to, "draining", EXPOSITION_GAUGE, "1 while the server drains.");
     exposition_count(to, "", ackd_server_state(server) == ACKD_SERVER_DRAINING);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/memory.h"
 #include "server/limits.h"
 
 enum { LISTEN_TEXT_SIZE = 256 };
@@ -16,10 +17,14 @@ void ackd_server_options_init(struct ackd_server_options *options)
 {
     *options = (struct ackd_server_options){
         .frame_size_max = FRAME_SIZE_DEFAULT,
+        .ack_high_size = ACK_HIGH_SIZE_DEFAULT,
+        .ack_low_size = ACK_LOW_SIZE_DEFAULT,
         .window_count = WINDOW_COUNT_DEFAULT,
+        .first_frame_timeout_ms = FIRST_FRAME_TIMEOUT_MS_DEFAULT,
         .idle_timeout_ms = IDLE_TIMEOUT_MS_DEFAULT,
         .frame_timeout_ms = FRAME_TIMEOUT_MS_DEFAULT,
         .write_timeout_ms = WRITE_TIMEOUT_MS_DEFAULT,
+        .peer_timeout_ms = PEER_TIMEOUT_MS_DEFAULT,
         .drain_timeout_ms = DRAIN_TIMEOUT_MS_DEFAULT,
         .linger_timeout_ms = LINGER_TIMEOUT_MS_DEFAULT,
     };
@@ -80,6 +85,12 @@ uint32_t options_conns_max(void)
     return count > CONN_COUNT_LIMIT ? CONN_COUNT_LIMIT : (uint32_t)count;
 }
 
+uint64_t options_memory_max(void)
+{
+    const uint64_t size = memory_allowed_size("") / 100 * MEMORY_AUTO_PERCENT;
+    return size < MEMORY_SIZE_MIN ? MEMORY_SIZE_MIN : size;
+}
+
 /* True if @address, formatted as @text, stands for a new place each time. */
 static bool has_any_port(const struct address *address, const char *text)
 {
@@ -109,6 +120,49 @@ static int check_listens(const struct ackd_server_options *options, struct ackd_
     return 0;
 }
 
+static int check_timeouts(const struct ackd_server_options *options, struct ackd_error *error)
+{
+    const uint32_t timeouts[] = {
+        options->first_frame_timeout_ms, options->idle_timeout_ms, options->frame_timeout_ms,
+        options->write_timeout_ms,       options->peer_timeout_ms, options->drain_timeout_ms,
+        options->linger_timeout_ms,
+    };
+
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+        if (timeouts[i] > TIMEOUT_MS_MAX)
+            return error_raise(error, -EINVAL, "a timeout of %u ms: give at most %d", timeouts[i],
+                               TIMEOUT_MS_MAX);
+    }
+    return 0;
+}
+
+static int check_admission(const struct ackd_server_options *options, struct ackd_error *error)
+{
+    if (options->conns_max > CONN_COUNT_LIMIT)
+        return error_raise(error, -EINVAL, "%u connections: give 1 to %d, or 0 for automatic",
+                           options->conns_max, CONN_COUNT_LIMIT);
+    if (options->conns_per_ip_max > CONN_COUNT_LIMIT)
+        return error_raise(error, -EINVAL, "%u connections an address: give 0 to %d",
+                           options->conns_per_ip_max, CONN_COUNT_LIMIT);
+    if (options->conn_rate > CONN_RATE_MAX || options->conn_rate_per_ip > CONN_RATE_MAX)
+        return error_raise(error, -EINVAL, "a rate of connections is 0 to %d a second",
+                           CONN_RATE_MAX);
+    return 0;
+}
+
+static int check_memory(const struct ackd_server_options *options, struct ackd_error *error)
+{
+    if (options->ack_high_size < 1 || options->ack_high_size > ACK_HIGH_SIZE_MAX ||
+        options->ack_low_size >= options->ack_high_size)
+        return error_raise(error, -EINVAL,
+                           "acks from %u bytes down to %u: give at most %d, and less to go down to",
+                           options->ack_high_size, options->ack_low_size, ACK_HIGH_SIZE_MAX);
+    if (options->memory_size_max > 0 && options->memory_size_max < MEMORY_SIZE_MIN)
+        return error_raise(error, -EINVAL, "%llu bytes of memory: give %d or more, or 0",
+                           (unsigned long long)options->memory_size_max, MEMORY_SIZE_MIN);
+    return 0;
+}
+
 int ackd_server_options_check(const struct ackd_server_options *options, struct ackd_error *error)
 {
     if (options->listen_count < 1 || options->listen_count > LISTEN_COUNT_MAX)
@@ -123,17 +177,11 @@ int ackd_server_options_check(const struct ackd_server_options *options, struct 
                            options->frame_size_max, REQUEST_FRAME_SIZE_MIN, FRAME_SIZE_LIMIT);
     if (options->window_count < 1)
         return error_raise(error, -EINVAL, "a window of 0 requests: give 1 or more");
-    if (options->conns_max > CONN_COUNT_LIMIT)
-        return error_raise(error, -EINVAL, "%u connections: give 1 to %d, or 0 for automatic",
-                           options->conns_max, CONN_COUNT_LIMIT);
 
-    const uint32_t timeouts[] = {options->idle_timeout_ms, options->frame_timeout_ms,
-                                 options->write_timeout_ms, options->drain_timeout_ms,
-                                 options->linger_timeout_ms};
-    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
-        if (timeouts[i] > TIMEOUT_MS_MAX)
-            return error_raise(error, -EINVAL, "a timeout of %u ms: give at most %d", timeouts[i],
-                               TIMEOUT_MS_MAX);
-    }
-    return check_listens(options, error);
+    int status = check_admission(options, error);
+    if (status == 0)
+        status = check_memory(options, error);
+    if (status == 0)
+        status = check_timeouts(options, error);
+    return status < 0 ? status : check_listens(options, error);
 }

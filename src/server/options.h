@@ -19,4 +19,7 @@ uint32_t options_cpu_count(void);
 /* How many connections the descriptor limit of the process allows. */
 uint32_t options_conns_max(void);
 
+/* How much memory connections may hold: a part of what the process may use. */
+uint64_t options_memory_max(void);
+
 #endif

@@ -34,7 +34,9 @@ static int listen_for_worker(struct worker *worker, struct server_listen *listen
             return error_raise(error, -errno, "duplicating a socket: %s", strerror(errno));
     } else {
         /* The first worker's socket chooses the port for all. */
-        const int status = listener_open(&listen->address, &fd, &listen->address, error);
+        int status = listener_open(&listen->address, &fd, &listen->address, error);
+        if (status == 0 && !file)
+            status = listener_set_peer_timeout(fd, worker->config->peer_timeout_ms, error);
         if (status < 0)
             return status;
     }
@@ -96,10 +98,15 @@ static struct worker_config config_of(const struct ackd_server_options *options)
 {
     return (struct worker_config){
         .frame_size_max = options->frame_size_max,
-        .conns_max = options->conns_max ? options->conns_max : options_conns_max(),
+        .memory_size_max =
+            options->memory_size_max ? options->memory_size_max : options_memory_max(),
+        .ack_high_size = options->ack_high_size,
+        .ack_low_size = options->ack_low_size,
+        .first_frame_timeout_ms = options->first_frame_timeout_ms,
         .idle_timeout_ms = options->idle_timeout_ms,
         .frame_timeout_ms = options->frame_timeout_ms,
         .write_timeout_ms = options->write_timeout_ms,
+        .peer_timeout_ms = options->peer_timeout_ms,
         .drain_timeout_ms = options->drain_timeout_ms,
         .linger_timeout_ms = options->linger_timeout_ms,
         .window_count = options->window_count,
@@ -107,6 +114,20 @@ static struct worker_config config_of(const struct ackd_server_options *options)
         .handler = handler_of(options),
         .log = options->log,
     };
+}
+
+static int init_admission(struct ackd_server *server, const struct ackd_server_options *options,
+                          struct ackd_error *error)
+{
+    const struct admission_limits limits = {
+        .conns_max = options->conns_max ? options->conns_max : options_conns_max(),
+        .conns_per_ip_max = options->conns_per_ip_max,
+        .rate = options->conn_rate,
+        .rate_per_ip = options->conn_rate_per_ip,
+    };
+    const int status = admission_init(&server->shared.admission, &limits);
+
+    return status < 0 ? error_raise(error, status, "no memory for a table of addresses") : 0;
 }
 
 /* Says which engine it could not be. */
@@ -181,6 +202,8 @@ int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_op
     server->finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     status = server->finished_fd < 0 ? error_raise(error, -errno, "eventfd: %s", strerror(errno))
                                      : ackd_server_options_check(options, error);
+    if (status == 0)
+        status = init_admission(server, options, error);
     if (status == 0)
         status = choose_engine(server, options->engine, &engine_new, error);
     if (status == 0)
@@ -271,6 +294,7 @@ void ackd_server_free(struct ackd_server *server)
         worker_deinit(&server->workers[i]);
     free(server->workers);
     watch_deinit(&server->watch);
+    admission_deinit(&server->shared.admission);
     if (server->finished_fd >= 0)
         close(server->finished_fd);
     free(server);
@@ -307,7 +331,12 @@ uint32_t ackd_server_worker_count(const struct ackd_server *server)
 
 uint32_t ackd_server_conns_max(const struct ackd_server *server)
 {
-    return server->config.conns_max;
+    return server->shared.admission.limits.conns_max;
+}
+
+uint64_t ackd_server_memory_max(const struct ackd_server *server)
+{
+    return server->config.memory_size_max;
 }
 
 const char *ackd_server_engine(const struct ackd_server *server)
@@ -323,6 +352,8 @@ void ackd_server_stats(const struct ackd_server *server, struct ackd_server_stat
 
         ret_stats->connections_open += counter_read(&counters->connections_open);
         ret_stats->connections_accepted += counter_read(&counters->connections_accepted);
+        for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
+            ret_stats->connections_closed += counter_read(&counters->closed[reason]);
         ret_stats->submits_received += counter_read(&counters->submits_received);
         ret_stats->submit_acks_sent += counter_read(&counters->submit_acks_sent);
         ret_stats->acks_dropped += counter_read(&counters->acks_dropped);

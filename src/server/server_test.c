@@ -625,6 +625,60 @@ static void two_servers_do_not_know_each_other(void **state)
 
 /* --- one server after another --- */
 
+static int thread_count(void)
+{
+    int count = 0;
+    DIR *const folder = opendir("/proc/self/task");
+
+    assert_non_null(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* Kilobytes of this process that are in memory. */
+static long resident_kb(void)
+{
+    long pages = 0;
+    FILE *const file = fopen("/proc/self/statm", "re");
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*s %ld", &pages), 1);
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void starts_and_stops_leave_nothing_behind(void **state)
+{
+    enum { ROUND_COUNT = 100, GROWTH_KB_MAX = 2048 };
+    const struct ackd_server_options options = options_for("127.0.0.1:0");
+    long before_kb = 0;
+
+    (void)state;
+    const int fd_count = test_fd_count();
+    const int threads = thread_count();
+    for (int i = 0; i < ROUND_COUNT; i++) {
+        struct ackd_server *const first = start(&options);
+        struct ackd_server *const second = start(&options);
+        const int fd = join(first, 0);
+
+        check_served(fd);
+        close(fd);
+        drain_and_free(first);
+        ackd_server_free(second);
+        if (i == ROUND_COUNT / 10)
+            before_kb = resident_kb();
+    }
+    assert_int_equal(test_fd_count(), fd_count);
+    assert_int_equal(thread_count(), threads);
+#ifndef __SANITIZE_ADDRESS__
+    assert_true(resident_kb() - before_kb < GROWTH_KB_MAX);
+#else
+    assert_true(before_kb > 0);
+#endif
+}
+
 /* The next one may listen as soon as this one drains, whatever it still owes. */
 static void check_successor(const char *listen)
 {
@@ -787,6 +841,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_cannot_start_is_told),
         cmocka_unit_test(each_listener_speaks_its_dialect),
         cmocka_unit_test(everybody_is_served),
+        cmocka_unit_test(starts_and_stops_leave_nothing_behind),
         cmocka_unit_test(two_servers_do_not_know_each_other),
         cmocka_unit_test(a_port_is_free_when_its_server_drains),
         cmocka_unit_test(a_unix_socket_is_free_when_its_server_drains),

@@ -90,7 +90,7 @@ static void close_with(struct worker *worker, struct session *session, enum clos
     if (session->state == SESSION_CLOSING)
         return;
     if (session->reason == CLOSE_NONE)
-        session->reason = (int8_t)reason;
+        session->reason = reason;
     drop_acks(worker, session);
     drop_stash(worker, session);
     wheel_disarm(&worker->wheel, &session->timer);
@@ -111,7 +111,7 @@ void session_abort(struct worker *worker, struct session *session, enum close_re
 static void end_input(struct worker *worker, struct session *session, enum close_reason reason)
 {
     assert(session->state == SESSION_OPEN);
-    session->reason = (int8_t)reason;
+    session->reason = reason;
     session->state = SESSION_FLUSHING;
     session->left_size = 0;
     session->pause = 0;
@@ -271,12 +271,12 @@ static void handle_batch(struct worker *worker, struct session *session, struct 
 }
 
 /* Ends the session for what its peer sent; earned acks leave first. */
-static void refuse(struct worker *worker, struct session *session, enum answer_stop stop)
+static void refuse(struct worker *worker, struct session *session, const struct intake *intake)
 {
     struct counters *const counters = &worker->counters;
     enum close_reason reason = CLOSE_NONE;
 
-    switch (stop) {
+    switch (intake->stop) {
     case ANSWER_FRAME_TOO_SHORT:
         counter_add(&counters->decode_frame_too_short, 1);
         reason = CLOSE_frame_too_short;
@@ -300,8 +300,9 @@ static void refuse(struct worker *worker, struct session *session, enum answer_s
     case ANSWER_PARTIAL:
         return;
     }
+    session->reason = reason;
+    worker_log_bytes(worker, LOG_REFUSED, "refused", session, intake->refused);
     end_input(worker, session, reason);
-    worker_log_conn(worker, ACKD_LOG_WARN, "refused", session);
 }
 
 static void take_requests(struct worker *worker, struct session *session, struct bytes bytes)
@@ -324,14 +325,13 @@ static void take_requests(struct worker *worker, struct session *session, struct
         size_histogram_add(&counters->batch_frames, request_count);
         handle_batch(worker, session, batch);
     }
+    if (session->state == SESSION_OPEN) {
+        if (intake.failed)
+            close_with(worker, session, CLOSE_no_memory, ENGINE_CLOSE_RESET);
+        else
+            refuse(worker, session, &intake);
+    }
     buffer_put(&worker->pool, intake.joined);
-
-    if (session->state != SESSION_OPEN)
-        return;
-    if (intake.failed)
-        close_with(worker, session, CLOSE_no_memory, ENGINE_CLOSE_RESET);
-    else
-        refuse(worker, session, intake.stop);
 }
 
 /* --- what the engine says --- */
@@ -355,6 +355,7 @@ void session_received(struct worker *worker, struct session *session, struct byt
     }
 
     session->active_ms = worker_now_ms(worker);
+    session->began = true;
     take_requests(worker, session, bytes);
     if (session->draining && session->state == SESSION_OPEN) {
         session->left_size -=
@@ -376,9 +377,13 @@ void session_finished(struct worker *worker, struct session *session)
 
 void session_broken(struct worker *worker, struct session *session, int code)
 {
-    const bool reset = code == -ECONNRESET || code == -EPIPE || code == -ETIMEDOUT;
+    enum close_reason reason = CLOSE_io_error;
 
-    close_with(worker, session, reset ? CLOSE_reset : CLOSE_io_error, ENGINE_CLOSE_FIN);
+    if (code == -ECONNRESET || code == -EPIPE)
+        reason = CLOSE_reset;
+    else if (code == -ETIMEDOUT || code == -EHOSTUNREACH || code == -ENETUNREACH)
+        reason = CLOSE_vanished;
+    close_with(worker, session, reason, ENGINE_CLOSE_FIN);
 }
 
 void session_closed(struct worker *worker, struct session *session)
@@ -386,9 +391,9 @@ void session_closed(struct worker *worker, struct session *session)
     assert(session->state == SESSION_CLOSING && session->reason != CLOSE_NONE);
     counter_add(&worker->counters.closed[session->reason], 1);
     counter_add(&worker->counters.connections_open, (uint64_t)-1);
-    worker_log_conn(worker, ACKD_LOG_DEBUG, "closed", session);
+    worker_log_conn(worker, LOG_TIMED_OUT, ACKD_LOG_DEBUG, "closed", session);
     session_table_put(&worker->table, session);
-    worker_conn_gone(worker);
+    worker_conn_gone(worker, session->peer);
 }
 
 void session_completed(struct worker *worker, struct session *session, struct ackd_batch *batch)
@@ -420,6 +425,23 @@ void session_resume(struct worker *worker, struct session *session)
     settle(worker, session);
 }
 
+void session_pause_for_overload(struct worker *worker, struct session *session)
+{
+    if (session->state != SESSION_OPEN || (session->pause & PAUSE_OVERLOAD))
+        return;
+    session->pause |= PAUSE_OVERLOAD;
+    counter_add(&worker->counters.paused_overload, 1);
+    engine_receive(worker->engine, &session->socket, false);
+}
+
+uint64_t session_held_size(const struct session *session)
+{
+    const struct buffer *const sending = session->socket.sending;
+
+    return (session->stash ? session->stash->capacity : 0) + (sending ? sending->capacity : 0) +
+           (uint64_t)session->queued_size + session->deferred_size;
+}
+
 /* --- settling: reading or not, timers, the end --- */
 
 /* One reason to pause: it begins at its high mark and ends at its low mark. */
@@ -427,24 +449,30 @@ static void mark_pause(struct session *session, enum session_pause pause, bool a
                        bool below_low, counter *count)
 {
     if (above_high && !(session->pause & pause)) {
-        session->pause |= (uint8_t)pause;
+        session->pause = (session->pause | pause) & PAUSE_ALL;
         counter_add(count, 1);
     } else if (below_low) {
-        session->pause &= (uint8_t)~pause;
+        session->pause = session->pause & ~pause & PAUSE_ALL;
     }
+}
+
+static bool has_large_stash(const struct session *session)
+{
+    return session->stash && session->stash->capacity >= SHED_SIZE_MIN;
 }
 
 static void update_pause(struct worker *worker, struct session *session)
 {
+    const struct worker_config *const config = worker->config;
     struct counters *const counters = &worker->counters;
-    const uint32_t window = worker->config->window_count;
+    const uint32_t window = config->window_count;
     const uint64_t memory = counter_read(&counters->deferred_bytes);
     const bool was_paused = session->pause != 0;
 
-    if (!was_paused && session_owes_nothing(session))
+    if (!was_paused && session_owes_nothing(session) && !has_large_stash(session))
         return;
-    mark_pause(session, PAUSE_ACK_BACKLOG, session->queued_size >= ACK_HIGH_SIZE,
-               session->queued_size <= ACK_LOW_SIZE, &counters->paused_ack_backlog);
+    mark_pause(session, PAUSE_ACK_BACKLOG, session->queued_size >= config->ack_high_size,
+               session->queued_size <= config->ack_low_size, &counters->paused_ack_backlog);
     mark_pause(session, PAUSE_WINDOW,
                session->unanswered_count >= window ||
                    session->deferred_size >= DEFERRED_CONN_SIZE_MAX,
@@ -453,6 +481,9 @@ static void update_pause(struct worker *worker, struct session *session)
                &counters->paused_window);
     mark_pause(session, PAUSE_MEMORY, memory >= DEFERRED_WORKER_SIZE_MAX,
                memory <= DEFERRED_WORKER_SIZE_MAX / 2, &counters->paused_memory);
+    mark_pause(session, PAUSE_OVERLOAD,
+               session_held_size(session) >= SHED_SIZE_MIN && overload_is_near(worker),
+               worker->overload.stage < OVERLOAD_PAUSE, &counters->paused_overload);
     if (session->pause & PAUSE_MEMORY)
         worker->memory_paused = true;
 
@@ -484,9 +515,13 @@ static struct timeout input_timeout(const struct worker *worker, const struct se
         return (struct timeout){0};
     if (session->stash)
         return (struct timeout){session->since_ms, config->frame_timeout_ms, CLOSE_frame_timeout};
-    if (session_owes_nothing(session))
-        return (struct timeout){session->active_ms, config->idle_timeout_ms, CLOSE_idle_timeout};
-    return (struct timeout){0};
+    if (!session_owes_nothing(session))
+        return (struct timeout){0};
+    if (!session->began && config->first_frame_timeout_ms > 0 &&
+        (config->idle_timeout_ms == 0 || config->first_frame_timeout_ms <= config->idle_timeout_ms))
+        return (struct timeout){session->active_ms, config->first_frame_timeout_ms,
+                                CLOSE_first_frame_timeout};
+    return (struct timeout){session->active_ms, config->idle_timeout_ms, CLOSE_idle_timeout};
 }
 
 static struct timeout output_timeout(const struct worker *worker, const struct session *session)
@@ -526,12 +561,23 @@ static bool has_passed(const struct worker *worker, struct timeout timeout)
            !time_before_ms(worker_now_ms(worker), timeout.since_ms + timeout.length_ms);
 }
 
+/* Peers that stall are worth a line; to be idle is no fault. */
+static void log_timeout(struct worker *worker, struct session *session, enum close_reason reason)
+{
+    if (session->reason == CLOSE_NONE)
+        session->reason = reason;
+    worker_log_conn(worker, LOG_TIMED_OUT,
+                    reason == CLOSE_idle_timeout ? ACKD_LOG_DEBUG : ACKD_LOG_INFO, "timed out",
+                    session);
+}
+
 void session_timer_expired(struct worker *worker, struct session *session)
 {
     const struct timeout input = input_timeout(worker, session);
     const struct timeout output = output_timeout(worker, session);
 
     if (has_passed(worker, output)) {
+        log_timeout(worker, session, output.reason);
         close_with(worker, session, output.reason, ENGINE_CLOSE_RESET);
         return;
     }
@@ -540,6 +586,7 @@ void session_timer_expired(struct worker *worker, struct session *session)
             close_with(worker, session, input.reason, ENGINE_CLOSE_FIN);
             return;
         }
+        log_timeout(worker, session, input.reason);
         end_input(worker, session, input.reason);
     }
     settle(worker, session);

@@ -67,7 +67,10 @@ static void handle(void *self, struct ackd_batch *batch)
 static void setup(struct rig *rig)
 {
     *rig = (struct rig){.config = {.frame_size_max = 65536,
-                                   .conns_max = 100,
+                                   .memory_size_max = UINT64_MAX,
+                                   .ack_high_size = ACK_HIGH_SIZE_DEFAULT,
+                                   .ack_low_size = ACK_LOW_SIZE_DEFAULT,
+                                   .first_frame_timeout_ms = 30000,
                                    .idle_timeout_ms = 300000,
                                    .frame_timeout_ms = 10000,
                                    .write_timeout_ms = 10000,
@@ -75,6 +78,8 @@ static void setup(struct rig *rig)
                                    .linger_timeout_ms = 2000,
                                    .window_count = 4096,
                                    .handler = {.self = rig, .on_batch = handle}}};
+    rig->shared.admission.limits.conns_max = 100;
+    rig->shared.worker_count = 1;
     rig->worker = aligned_alloc(CACHE_LINE_SIZE, sizeof *rig->worker);
     assert_non_null(rig->worker);
     assert_int_equal(worker_init(rig->worker, 0, engine_sim_new, &rig->config, &rig->shared, NULL),
@@ -99,7 +104,7 @@ static void turn(struct rig *rig, int count)
 static void advance(struct rig *rig, uint32_t ms)
 {
     sim_advance_ms(rig->engine, ms);
-    turn(rig, 2);
+    turn(rig, 4); /* a leap of the clock is a stall, after which timers wait for two turns */
 }
 
 /* Ends the worker; everything it held is back, and the books are balanced. */
@@ -128,7 +133,7 @@ static void teardown(struct rig *rig)
     assert_int_equal(counter_read(&counters->submits_received),
                      counter_read(&counters->submit_acks_sent) +
                          counter_read(&counters->acks_dropped));
-    assert_int_equal(rig->shared.conn_count, 0);
+    assert_int_equal(rig->shared.admission.conn_count, 0);
     assert_int_equal(worker->pool.out_count, 0);
     worker_deinit(worker);
     free(worker);
@@ -460,8 +465,8 @@ static void a_peer_that_does_not_read_is_not_read(void **state)
     sim_write(rig.engine, conn, stream, size);
     turn(&rig, 200);
     const struct session *const session = session_table_find(&rig.worker->table, 0, 0);
-    assert_true(session->queued_size >= ACK_HIGH_SIZE);
-    assert_true(session->queued_size <= ACK_HIGH_SIZE + answer_size_max(16384));
+    assert_true(session->queued_size >= ACK_HIGH_SIZE_DEFAULT);
+    assert_true(session->queued_size <= ACK_HIGH_SIZE_DEFAULT + answer_size_max(16384));
     assert_int_equal(session->pause, PAUSE_ACK_BACKLOG);
     assert_true(engine_pending_size(rig.engine, (struct engine_socket *)(uintptr_t)session) > 0);
     assert_int_equal(counter_read(&rig.worker->counters.paused_ack_backlog), 1);
@@ -545,6 +550,162 @@ static void trap_17_a_request_moves_no_timer(void **state)
     assert_false(sim_sees_finish(rig.engine, conn));
     assert_true(time_before_ms(deadline_ms, session->timer.deadline_ms));
     assert_int_equal(check_acks(&rig, conn, 1), 20);
+    teardown(&rig);
+}
+
+static void silence_from_the_start_has_a_timeout_of_its_own(void **state)
+{
+    uint8_t stream[64];
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    const sim_conn silent = join(&rig);
+    const sim_conn served = join(&rig);
+    const sim_conn torn = join(&rig);
+    sim_write(rig.engine, served, stream, put_submits(stream, 1, 1, 0));
+    sim_write(rig.engine, torn, stream, 3);
+    turn(&rig, 2);
+    advance(&rig, rig.config.frame_timeout_ms + 100);
+    assert_int_equal(closed_count(&rig, CLOSE_frame_timeout), 0); /* it lingers */
+    advance(&rig, rig.config.linger_timeout_ms + 100);
+    assert_int_equal(closed_count(&rig, CLOSE_frame_timeout), 1);
+    assert_false(sim_sees_finish(rig.engine, silent));
+    advance(&rig, rig.config.first_frame_timeout_ms);
+    assert_true(sim_sees_finish(rig.engine, silent));
+    assert_false(sim_sees_finish(rig.engine, served));
+    sim_finish(rig.engine, silent);
+    turn(&rig, 2);
+    assert_int_equal(closed_count(&rig, CLOSE_first_frame_timeout), 1);
+    teardown(&rig);
+}
+
+/* --- memory --- */
+
+enum { MEMORY_SIZE = 4 * 1000 * 1000, PERCENT_SIZE = MEMORY_SIZE / 100 };
+
+/* Makes @conn hold a frame of @size bytes that lacks the last one. */
+static void hold(struct rig *rig, sim_conn conn, uint32_t size)
+{
+    uint8_t *const bytes = calloc(1, size);
+
+    store_be32(bytes, size);
+    bytes[4] = COMMAND_SUBMIT;
+    sim_write(rig->engine, conn, bytes, size - 1);
+    free(bytes);
+    for (uint32_t taken = 0; taken <= size; taken += ENGINE_RECV_SIZE)
+        advance(rig, 1); /* memory is looked at once a millisecond */
+}
+
+static void setup_memory(struct rig *rig)
+{
+    setup(rig);
+    rig->config.frame_size_max = 16 * 1024 * 1024;
+    rig->config.memory_size_max = MEMORY_SIZE;
+}
+
+static void the_largest_is_paused_and_then_closed(void **state)
+{
+    uint8_t stream[64];
+    struct rig rig;
+
+    (void)state;
+    setup_memory(&rig);
+    const sim_conn innocent = join(&rig);
+    const sim_conn large = join(&rig);
+    const sim_conn other = join(&rig);
+    hold(&rig, other, 50 * PERCENT_SIZE);
+    assert_int_equal(rig.worker->overload.stage, OVERLOAD_CALM);
+    sim_advance_ms(rig.engine, SHED_INTERVAL_MS);
+    hold(&rig, large, 53 * PERCENT_SIZE);
+    advance(&rig, SHED_INTERVAL_MS);
+    advance(&rig, SHED_INTERVAL_MS);
+    assert_false(sim_sees_reset(rig.engine, other));
+    assert_true(sim_sees_reset(rig.engine, large));
+    assert_int_equal(closed_count(&rig, CLOSE_overload), 1);
+    assert_int_equal(rig.worker->overload.stage, OVERLOAD_CALM);
+
+    sim_write(rig.engine, innocent, stream, put_submits(stream, 1, 1, 0));
+    turn(&rig, 2);
+    assert_int_equal(check_acks(&rig, innocent, 1), 1);
+    teardown(&rig);
+}
+
+/* Between the marks a paused connection keeps what it holds: in the end it must go. */
+static void pausing_in_vain_ends_in_a_close(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    setup_memory(&rig);
+    const sim_conn larger = join(&rig);
+    const sim_conn smaller = join(&rig);
+    sim_advance_ms(rig.engine, SHED_INTERVAL_MS);
+    hold(&rig, larger, 53 * PERCENT_SIZE);
+    hold(&rig, smaller, 41 * PERCENT_SIZE);
+    assert_int_equal(rig.worker->overload.stage, OVERLOAD_PAUSE);
+    assert_true(counter_read(&rig.worker->counters.paused_overload) > 0);
+    assert_int_equal(closed_count(&rig, CLOSE_overload), 0);
+    for (int i = 0; i < 12; i++)
+        advance(&rig, SHED_INTERVAL_MS);
+    assert_int_equal(closed_count(&rig, CLOSE_overload), 1);
+    assert_true(sim_sees_reset(rig.engine, larger));
+    assert_false(sim_sees_reset(rig.engine, smaller));
+    assert_int_equal(rig.worker->overload.stage, OVERLOAD_CALM);
+    turn(&rig, 2);
+
+    /* Who is left is read again. */
+    sim_write(rig.engine, smaller, "\0", 1);
+    turn(&rig, 2);
+    assert_int_equal(rig.submit_count, 1);
+    teardown(&rig);
+}
+
+static void short_of_memory_nobody_is_accepted(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    setup_memory(&rig);
+    const sim_conn large = join(&rig);
+    hold(&rig, large, 86 * PERCENT_SIZE);
+    assert_int_equal(rig.worker->overload.stage, OVERLOAD_NO_ACCEPT);
+    const sim_conn waiting = join(&rig);
+    advance(&rig, 500);
+    assert_int_equal(counter_read(&rig.worker->counters.connections_accepted), 1);
+    assert_int_equal(counter_read(&rig.worker->counters.accept_pauses), 1);
+
+    sim_reset(rig.engine, large);
+    turn(&rig, 3);
+    for (int i = 0; i < 3; i++)
+        advance(&rig, SHED_INTERVAL_MS);
+    assert_int_equal(counter_read(&rig.worker->counters.connections_accepted), 2);
+    assert_false(sim_is_closed(rig.engine, waiting));
+    teardown(&rig);
+}
+
+/* The process did not run for longer than a timeout: what came meanwhile counts. */
+static void a_stall_is_not_blamed_on_peers(void **state)
+{
+    uint8_t stream[64];
+    struct rig rig;
+    const size_t size = put_submits(stream, 1, 1, 7);
+
+    (void)state;
+    setup(&rig);
+    const sim_conn slow = join(&rig);
+    const sim_conn silent = join(&rig);
+    sim_write(rig.engine, slow, stream, 9);
+    sim_write(rig.engine, silent, stream, 9);
+    turn(&rig, 2);
+    sim_advance_ms(rig.engine, rig.config.frame_timeout_ms + 1000);
+    turn(&rig, 1);
+    assert_int_equal(counter_read(&rig.worker->counters.stalls), 1);
+    sim_write(rig.engine, slow, stream + 9, size - 9);
+    turn(&rig, 2);
+    assert_int_equal(check_acks(&rig, slow, 1), 1);
+    assert_false(sim_sees_finish(rig.engine, slow));
+    assert_true(sim_sees_finish(rig.engine, silent));
     teardown(&rig);
 }
 
@@ -940,8 +1101,10 @@ static void a_stop_in_the_turn_that_ends_a_drained_connection_keeps_its_reason(v
     assert_true(sim_sees_finish(rig.engine, conn));
 
     /* The lingering ends, the stop is obeyed, and only then `closed` is said. */
+    for (int i = 0; i < 4; i++)
+        advance(&rig, STALL_MS - 50);
     worker_command(rig.worker, WORKER_STOP);
-    advance(&rig, 2100);
+    advance(&rig, 300);
     assert_true(sim_is_closed(rig.engine, conn));
     assert_int_equal(closed_count(&rig, CLOSE_drain), 1);
     assert_true(rig.worker->finished);
@@ -1001,6 +1164,11 @@ int main(void)
         cmocka_unit_test(an_idle_peer_is_closed_and_a_busy_one_is_not),
         cmocka_unit_test(trap_17_a_request_moves_no_timer),
         cmocka_unit_test(dribbling_does_not_extend_the_frame_timeout),
+        cmocka_unit_test(a_stall_is_not_blamed_on_peers),
+        cmocka_unit_test(silence_from_the_start_has_a_timeout_of_its_own),
+        cmocka_unit_test(the_largest_is_paused_and_then_closed),
+        cmocka_unit_test(pausing_in_vain_ends_in_a_close),
+        cmocka_unit_test(short_of_memory_nobody_is_accepted),
         cmocka_unit_test(a_stuck_peer_is_reset_and_one_that_reads_slowly_is_not),
         cmocka_unit_test(half_a_conn_ack_is_no_ack_to_a_submit),
         cmocka_unit_test(deferred_acks_leave_in_request_order),

@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/thread.h"
 #include "engine/listener.h"
+#include "server/foreign.h"
 
 static struct session *session_of(struct engine_socket *socket)
 {
@@ -17,14 +18,135 @@ static struct session *session_of(struct engine_socket *socket)
 }
 _Static_assert(offsetof(struct session, socket) == 0, "session_of() relies on it");
 
+/* --- logging --- */
+
+/* Whether a line of @kind at @level is to be written; too many are counted instead. */
+static bool may_log(struct worker *worker, enum log_kind kind, enum ackd_log_level level)
+{
+    counter *const left_out[LOG_KIND_COUNT] = {
+        [LOG_REFUSED] = &worker->counters.log_refused,
+        [LOG_REJECTED] = &worker->counters.log_rejected,
+        [LOG_TIMED_OUT] = &worker->counters.log_timed_out,
+        [LOG_OVERLOAD] = &worker->counters.log_overload,
+    };
+    const struct ackd_log *const log = &worker->config->log;
+
+    if (!log->on_line || level > log->level)
+        return false;
+    if (level == ACKD_LOG_DEBUG || log_limit_take(&worker->shared->log_limits[kind],
+                                                  worker_now_ms(worker), CONN_LOG_COUNT_MAX))
+        return true;
+    counter_add(left_out[kind], 1);
+    return false;
+}
+
+/* The address of @fd's peer; of no family where it has none. */
+static struct address peer_of(int fd)
+{
+    struct address peer = {.size = sizeof peer.storage};
+
+    if (getpeername(fd, (struct sockaddr *)&peer.storage, &peer.size) < 0)
+        peer.storage.ss_family = AF_UNSPEC;
+    return peer;
+}
+
+static void peer_text(int fd, char *ret_text)
+{
+    const struct address peer = peer_of(fd); /* a closed one's is -1: it has none */
+
+    snprintf(ret_text, ADDRESS_TEXT_SIZE, "unknown");
+    if (peer.storage.ss_family != AF_UNSPEC)
+        address_format(&peer, ret_text);
+}
+
+static void log_rejected(struct worker *worker, int fd, const char *reason)
+{
+    const struct ackd_log *const log = &worker->config->log;
+    char peer[ADDRESS_TEXT_SIZE];
+
+    if (!may_log(worker, LOG_REJECTED, ACKD_LOG_WARN))
+        return;
+    peer_text(fd, peer);
+    const struct ackd_log_field fields[] = {
+        {"worker", NULL, worker->index},
+        {"peer", peer, 0},
+        {"reason", reason, 0},
+    };
+    log->on_line(log->self, ACKD_LOG_WARN, "rejected", fields, 3);
+}
+
+void worker_log_conn(struct worker *worker, enum log_kind kind, enum ackd_log_level level,
+                     const char *event, const struct session *session)
+{
+    const struct ackd_log *const log = &worker->config->log;
+    char peer[ADDRESS_TEXT_SIZE];
+
+    if (!may_log(worker, kind, level))
+        return;
+    peer_text(session->socket.fd, peer);
+    const struct ackd_log_field fields[] = {
+        {"worker", NULL, worker->index},
+        {"conn", NULL, session->slot},
+        {"peer", peer, 0},
+        {"reason", session->reason == CLOSE_NONE ? "" : close_reason_word(session->reason), 0},
+    };
+    log->on_line(log->self, level, event, fields, session->reason == CLOSE_NONE ? 3 : 4);
+}
+
+void worker_log_bytes(struct worker *worker, enum log_kind kind, const char *event,
+                      const struct session *session, struct bytes bytes)
+{
+    const struct ackd_log *const log = &worker->config->log;
+    const char *const hint = foreign_guess(bytes, worker->config->frame_size_max);
+    char peer[ADDRESS_TEXT_SIZE];
+    char hex[FOREIGN_HEX_SIZE];
+
+    if (!may_log(worker, kind, ACKD_LOG_WARN))
+        return;
+    peer_text(session->socket.fd, peer);
+    foreign_print_hex(bytes, hex);
+    const struct ackd_log_field fields[] = {
+        {"worker", NULL, worker->index},
+        {"conn", NULL, session->slot},
+        {"peer", peer, 0},
+        {"reason", close_reason_word(session->reason), 0},
+        {"bytes", hex, 0},
+        {"looks_like", hint, 0},
+    };
+    log->on_line(log->self, ACKD_LOG_WARN, event, fields, hint ? 6 : 5);
+}
+
+static void log_left_out(struct worker *worker)
+{
+    static const char *const words[LOG_KIND_COUNT] = {"refused", "rejected", "timed_out",
+                                                      "overload"};
+    const struct ackd_log *const log = &worker->config->log;
+
+    for (int i = 0; i < LOG_KIND_COUNT; i++) {
+        const uint32_t count = log_limit_take_left_out(&worker->shared->log_limits[i]);
+        const struct ackd_log_field fields[] = {
+            {"kind", words[i], 0},
+            {"lines", NULL, count},
+        };
+
+        if (count > 0)
+            log->on_line(log->self, ACKD_LOG_WARN, "lines about connections left out", fields, 2);
+    }
+}
+
 /* --- accepting --- */
+
+static void stop_accept(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->listener_count; i++)
+        engine_listen_stop(worker->engine, &worker->listeners[i].engine);
+}
 
 static void pause_accept(struct worker *worker)
 {
     const uint32_t pause_ms = worker->accept_pause_ms * 2;
 
-    for (uint32_t i = 0; i < worker->listener_count; i++)
-        engine_listen_stop(worker->engine, &worker->listeners[i].engine);
+    stop_accept(worker);
     worker->accept_pause_ms = pause_ms < ACCEPT_PAUSE_MS_MIN   ? ACCEPT_PAUSE_MS_MIN
                               : pause_ms > ACCEPT_PAUSE_MS_MAX ? ACCEPT_PAUSE_MS_MAX
                                                                : pause_ms;
@@ -48,20 +170,51 @@ static bool accept_is_paused(const struct worker *worker)
     return worker->listener_count > 0 && !worker->listeners[0].engine.accepting;
 }
 
-/* Takes one of the server's connections; false when there are conns_max already. */
-static bool take_conn(struct worker *worker)
+static bool is_ip(const struct address *address)
 {
-    struct worker_shared *const shared = worker->shared;
+    return address->storage.ss_family == AF_INET || address->storage.ss_family == AF_INET6;
+}
 
-    if (atomic_fetch_add(&shared->conn_count, 1) < worker->config->conns_max)
+static void reject(struct worker *worker, int fd, counter *count, const char *reason)
+{
+    counter_add(count, 1);
+    log_rejected(worker, fd, reason);
+    close(fd);
+}
+
+/* Asks for admission of the new connection @fd; who does not get it is closed. */
+static bool admit(struct worker *worker, int fd, peer_index *ret_peer)
+{
+    struct admission *const admission = &worker->shared->admission;
+    struct counters *const counters = &worker->counters;
+    struct address peer = {0};
+
+    if (admission_is_per_ip(admission))
+        peer = peer_of(fd);
+    switch (admission_enter(admission, &peer, worker->engine->turn_ns, ret_peer)) {
+    case ADMISSION_GRANTED:
+        if (*ret_peer == PEER_NONE && is_ip(&peer))
+            counter_add(&counters->peers_untracked, 1);
         return true;
-    atomic_fetch_sub(&shared->conn_count, 1);
+    case ADMISSION_MAX_CONNS:
+        reject(worker, fd, &counters->rejected_max_conns, "max_conns");
+        break;
+    case ADMISSION_MAX_CONNS_PER_IP:
+        reject(worker, fd, &counters->rejected_conns_per_ip, "max_conns_per_ip");
+        break;
+    case ADMISSION_RATE:
+        reject(worker, fd, &counters->rejected_conn_rate, "conn_rate");
+        break;
+    case ADMISSION_RATE_PER_IP:
+        reject(worker, fd, &counters->rejected_conn_rate_per_ip, "conn_rate_per_ip");
+        break;
+    }
     return false;
 }
 
-void worker_conn_gone(struct worker *worker)
+void worker_conn_gone(struct worker *worker, peer_index peer)
 {
-    atomic_fetch_sub(&worker->shared->conn_count, 1);
+    admission_leave(&worker->shared->admission, peer);
 
     /* A descriptor has become free: who waits need not wait out the pause. */
     if (accept_is_paused(worker))
@@ -83,20 +236,20 @@ static struct session *add_session(struct worker *worker, int fd)
     return session;
 }
 
-/* Opens the connection @fd, for which take_conn() has succeeded; here or in another worker. */
-static void open_conn(struct worker *worker, int fd, enum dialect dialect)
+/* Opens an arrival, in the worker that has accepted it or in another. */
+static void open_conn(struct worker *worker, const struct arrival *arrival)
 {
-    struct session *const session = add_session(worker, fd);
+    struct session *const session = add_session(worker, arrival->fd);
     if (!session) {
-        counter_add(&worker->counters.rejected_no_memory, 1);
-        atomic_fetch_sub(&worker->shared->conn_count, 1);
-        close(fd);
+        admission_leave(&worker->shared->admission, arrival->peer);
+        reject(worker, arrival->fd, &worker->counters.rejected_no_memory, "no_memory");
         return;
     }
+    session->peer = arrival->peer;
     counter_add(&worker->counters.connections_accepted, 1);
     counter_add(&worker->counters.connections_open, 1);
-    session_open(worker, session, dialect);
-    worker_log_conn(worker, ACKD_LOG_DEBUG, "accepted", session);
+    session_open(worker, session, arrival->dialect);
+    worker_log_conn(worker, LOG_REJECTED, ACKD_LOG_DEBUG, "accepted", session);
     if (worker->obeyed == WORKER_DRAIN)
         session_drain(worker, session);
     else if (worker->obeyed == WORKER_STOP)
@@ -104,11 +257,10 @@ static void open_conn(struct worker *worker, int fd, enum dialect dialect)
 }
 
 /* Nobody is there any more to serve it. */
-static void refuse_conn(struct worker *worker, int fd, enum dialect dialect)
+static void refuse_conn(struct worker *worker, const struct arrival *arrival)
 {
-    (void)dialect;
-    atomic_fetch_sub(&worker->shared->conn_count, 1);
-    close(fd);
+    admission_leave(&worker->shared->admission, arrival->peer);
+    close(arrival->fd);
 }
 
 static void on_accepted(void *owner, struct engine_listener *listener, int fd)
@@ -117,13 +269,13 @@ static void on_accepted(void *owner, struct engine_listener *listener, int fd)
     const struct worker_listener *const from = listener->owner;
 
     worker->accept_pause_ms = 0;
-    if (!take_conn(worker)) {
-        counter_add(&worker->counters.rejected_max_conns, 1);
-        close(fd);
+    peer_index peer;
+    if (!admit(worker, fd, &peer))
         return;
-    }
-    if (worker->obeyed != WORKER_RUN || !handoff_give(worker, fd, from->dialect))
-        open_conn(worker, fd, from->dialect);
+
+    const struct arrival arrival = {.fd = fd, .dialect = from->dialect, .peer = peer};
+    if (worker->obeyed != WORKER_RUN || !handoff_give(worker, &arrival))
+        open_conn(worker, &arrival);
 }
 
 static void on_accept_failed(void *owner, struct engine_listener *listener, int code)
@@ -190,6 +342,22 @@ static void resume_sessions(struct worker *worker)
         session_resume(worker, session);
 }
 
+void worker_overload_changed(struct worker *worker, enum overload_stage before)
+{
+    struct session *session;
+    uint32_t slot = 0;
+
+    if (before == OVERLOAD_CALM && worker->obeyed == WORKER_RUN && !accept_is_paused(worker)) {
+        counter_add(&worker->counters.accept_pauses, 1);
+        stop_accept(worker);
+        worker->accept_again_ms = worker_now_ms(worker) + SHED_INTERVAL_MS;
+    }
+    if (before < OVERLOAD_PAUSE || worker->overload.stage >= OVERLOAD_PAUSE)
+        return;
+    while ((session = session_table_next(&worker->table, &slot)))
+        session_resume(worker, session);
+}
+
 static void take_batch(struct worker *worker, struct ackd_batch *batch)
 {
     session_completed(worker, session_table_find(&worker->table, batch->slot, batch->generation),
@@ -230,55 +398,6 @@ static const struct engine_events worker_events = {
     .closed = on_closed,
     .woken = on_woken,
 };
-
-/* --- logging --- */
-
-static void peer_text(const struct session *session, char *ret_text)
-{
-    struct address peer = {.size = sizeof peer.storage};
-
-    snprintf(ret_text, ADDRESS_TEXT_SIZE, "unknown");
-    if (session->socket.fd >= 0 &&
-        getpeername(session->socket.fd, (struct sockaddr *)&peer.storage, &peer.size) == 0)
-        address_format(&peer, ret_text);
-}
-
-void worker_log_conn(struct worker *worker, enum ackd_log_level level, const char *event,
-                     const struct session *session)
-{
-    const struct ackd_log *const log = &worker->config->log;
-    char peer[ADDRESS_TEXT_SIZE];
-
-    if (!log->on_line || level > log->level)
-        return;
-    if (level < ACKD_LOG_DEBUG && worker->conn_log_count++ >= CONN_LOG_COUNT_MAX) {
-        worker->conn_log_dropped++;
-        return;
-    }
-    peer_text(session, peer);
-    const struct ackd_log_field fields[] = {
-        {"worker", NULL, worker->index},
-        {"conn", NULL, session->slot},
-        {"peer", peer, 0},
-        {"reason", session->reason == CLOSE_NONE ? "" : close_reason_word(session->reason), 0},
-    };
-    log->on_line(log->self, level, event, fields, session->reason == CLOSE_NONE ? 3 : 4);
-}
-
-static void log_dropped_lines(struct worker *worker)
-{
-    const struct ackd_log *const log = &worker->config->log;
-
-    if (worker->conn_log_dropped > 0) {
-        const struct ackd_log_field fields[] = {
-            {"worker", NULL, worker->index},
-            {"lines", NULL, worker->conn_log_dropped},
-        };
-        log->on_line(log->self, ACKD_LOG_WARN, "lines about connections left out", fields, 2);
-    }
-    worker->conn_log_count = 0;
-    worker->conn_log_dropped = 0;
-}
 
 /* --- commands --- */
 
@@ -378,21 +497,32 @@ static void sample_listeners(struct worker *worker)
     }
 }
 
+/* Accepting is paused: whether it may go on. */
+static void try_accept(struct worker *worker, uint32_t now_ms)
+{
+    if (worker->obeyed == WORKER_DRAIN)
+        drain_listeners(worker);
+    else if (worker->overload.stage == OVERLOAD_CALM)
+        start_accept(worker);
+    else
+        worker->accept_again_ms = now_ms + SHED_INTERVAL_MS;
+}
+
 static void keep_house(struct worker *worker)
 {
     const uint32_t now_ms = worker_now_ms(worker);
 
-    if (accept_is_paused(worker) && !time_before_ms(now_ms, worker->accept_again_ms)) {
-        if (worker->obeyed == WORKER_DRAIN)
-            drain_listeners(worker);
-        else
-            start_accept(worker);
-    }
+    if (accept_is_paused(worker) && !time_before_ms(now_ms, worker->accept_again_ms))
+        try_accept(worker, now_ms);
+    /* Not more often than the clock of timers moves: that is not felt by those who are busy. */
+    if (now_ms != worker->overload.watched_ms)
+        overload_watch(worker);
     if (now_ms - worker->housekeeping_ms < HOUSEKEEPING_MS)
         return;
     worker->housekeeping_ms = now_ms;
     sample_listeners(worker);
-    log_dropped_lines(worker);
+    log_left_out(worker);
+    overload_tell(worker);
     top_forget(&worker->top, worker->engine->turn_ns);
 }
 
@@ -411,6 +541,8 @@ static uint32_t wait_ms(struct worker *worker)
 
     if (wait > house)
         wait = house > HOUSEKEEPING_MS ? 0 : house;
+    if (worker->overload.stage >= OVERLOAD_PAUSE && wait > SHED_INTERVAL_MS)
+        wait = SHED_INTERVAL_MS;
     if (accept_is_paused(worker)) {
         const uint32_t again =
             time_before_ms(now_ms, worker->accept_again_ms) ? worker->accept_again_ms - now_ms : 0;
@@ -448,13 +580,29 @@ static void end_turn(struct worker *worker)
                          (uint32_t)(acked_count - worker->timed_count));
 }
 
+/* Whether timers have to wait, because the worker could not read what peers sent in time.  Never
+ * for two rounds in a row, however late it goes on to be. */
+static bool is_catching_up(struct worker *worker, uint32_t due_ms)
+{
+    if (worker->grace_count > 0)
+        return --worker->grace_count > 0;
+    if (time_before_ms(worker_now_ms(worker), due_ms + STALL_MS))
+        return false;
+    counter_add(&worker->counters.stalls, 1);
+    worker->grace_count = worker->table.open_count / GRACE_CONN_COUNT + 2;
+    return true;
+}
+
 void worker_turn(struct worker *worker)
 {
+    const uint32_t wait = wait_ms(worker);
+    const uint32_t due_ms = worker_now_ms(worker) + wait;
     struct wheel_entry *entry;
 
-    engine_turn(worker->engine, (int64_t)(wait_ms(worker) * NS_PER_MS));
+    engine_turn(worker->engine, (int64_t)(wait * NS_PER_MS));
     counter_add(&worker->counters.idle_ns, worker->engine->turn_ns - worker->turn_end_ns);
-    while ((entry = wheel_take_expired(&worker->wheel, worker_now_ms(worker))))
+    const bool catches_up = is_catching_up(worker, due_ms);
+    while (!catches_up && (entry = wheel_take_expired(&worker->wheel, worker_now_ms(worker))))
         session_timer_expired(worker, session_of_timer(entry));
     resume_sessions(worker);
     keep_house(worker);

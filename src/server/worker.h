@@ -17,18 +17,25 @@
 
 #include "base/clock.h"
 #include "engine/engine_select.h"
+#include "server/admission.h"
 #include "server/handoff.h"
 #include "server/limits.h"
+#include "server/log_limit.h"
+#include "server/overload.h"
 #include "server/session_table.h"
 #include "server/top.h"
 
 /* What a worker is told; the same for all workers of a server, and constant. */
 struct worker_config {
     uint32_t frame_size_max;
-    uint32_t conns_max;       /* over all workers */
-    uint32_t idle_timeout_ms; /* timeouts: 0 = off */
+    uint64_t memory_size_max; /* over all workers */
+    uint32_t ack_high_size;
+    uint32_t ack_low_size;
+    uint32_t first_frame_timeout_ms; /* timeouts: 0 = off */
+    uint32_t idle_timeout_ms;
     uint32_t frame_timeout_ms;
     uint32_t write_timeout_ms;
+    uint32_t peer_timeout_ms;
     uint32_t drain_timeout_ms;
     uint32_t linger_timeout_ms;
     uint32_t window_count;
@@ -37,11 +44,22 @@ struct worker_config {
     struct ackd_log log;
 };
 
+/* What lines about single connections are about: each kind has its own limit. */
+enum log_kind {
+    LOG_REFUSED,   /* for what its peer sent */
+    LOG_REJECTED,  /* at accept */
+    LOG_TIMED_OUT, /* and what else its peer did not do */
+    LOG_OVERLOAD,
+    LOG_KIND_COUNT,
+};
+
 /* What the workers of a server share.  None of it is touched per message. */
 struct worker_shared {
     struct worker *workers; /* worker_count of them; 0: this one knows no others */
     uint32_t worker_count;
-    _Atomic uint32_t conn_count;        /* open connections, against conns_max */
+    struct admission admission;
+    _Atomic uint64_t memory_size; /* what connections hold, as far as workers have said */
+    struct log_limit log_limits[LOG_KIND_COUNT];
     _Atomic uint32_t running_count;     /* workers that have not finished */
     void (*on_finished)(void *context); /* called by the last worker that finishes */
     void *context;
@@ -83,11 +101,10 @@ struct worker {
     uint32_t accept_pause_ms; /* 0: accepting */
     uint32_t accept_again_ms;
     uint32_t drain_since_ms;
-    uint32_t conn_log_count; /* lines since the last housekeeping */
-    uint32_t conn_log_dropped;
-    struct top_scan top; /* the search for the busiest connections */
-
-    bool memory_paused; /* some sessions may wait for deferred memory */
+    uint32_t grace_count; /* turns for which no timer goes off: it was late, and catches up */
+    struct top_scan top;  /* the search for the busiest connections */
+    bool memory_paused;   /* some sessions may wait for deferred memory */
+    struct overload overload;
     bool finished;
     enum worker_command obeyed;
 
@@ -146,11 +163,19 @@ void worker_turn(struct worker *worker);
 /* Starts accepting on all listeners; what worker_start()'s thread does first. */
 void worker_begin(struct worker *worker);
 
-/* Logs a line about one connection: freely at level debug, else CONN_LOG_COUNT_MAX a second. */
-void worker_log_conn(struct worker *worker, enum ackd_log_level level, const char *event,
-                     const struct session *session);
+/* Logs a line about one connection: freely at level debug, else CONN_LOG_COUNT_MAX a second of each
+ * kind. */
+void worker_log_conn(struct worker *worker, enum log_kind kind, enum ackd_log_level level,
+                     const char *event, const struct session *session);
 
-/* A session's slot is free again. */
-void worker_conn_gone(struct worker *worker);
+/* The same, for bytes that its peer sent: they are in the line, with what they look like. */
+void worker_log_bytes(struct worker *worker, enum log_kind kind, const char *event,
+                      const struct session *session, struct bytes bytes);
+
+/* A session's slot is free again; @peer was its address. */
+void worker_conn_gone(struct worker *worker, peer_index peer);
+
+/* The stage of overload is another one now. */
+void worker_overload_changed(struct worker *worker, enum overload_stage before);
 
 #endif

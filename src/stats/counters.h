@@ -35,6 +35,8 @@ struct counters {
     counter loops;
     counter events;
     counter cpu_ns; /* of its thread, once that has ended; worker_cpu_ns() knows it before */
+    counter stalls;
+    counter overload_stage; /* enum overload_stage */
 
     struct histogram request_duration; /* ns, counted per SUBMIT */
     struct size_histogram

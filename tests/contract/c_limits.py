@@ -5,7 +5,7 @@ import time
 import pytest
 
 import wire
-from client import PATIENCE, Canary, wait_for
+from client import PATIENCE, Canary, Client, wait_for
 from server import total
 
 MIB = 1 << 20
@@ -242,3 +242,63 @@ def test_memory_of_a_long_frame_comes_back(start):
         with started.moves({closed("eof"): 20}):
             for client in clients:
                 client.close()
+
+
+# Addresses, and what is said about limits
+
+@pytest.mark.parametrize("workers", (1, 3))
+def test_max_conns_per_ip(start, workers):
+    """Over all workers; another address has its own, and room comes back."""
+    rejected = 'connections_rejected_total{reason="max_conns_per_ip"}'
+    started = start(f"--workers={workers}", "--max-conns-per-ip=5",
+                    listen=("127.0.0.1:0", "[::1]:0"))
+    clients = [started.connect() for _ in range(5)]
+    for client in clients:
+        client.round_trip()
+    with started.moves({rejected: 10}):
+        for _ in range(10):
+            with started.connect() as refused:
+                refused.expect_fin()
+    with Client(started.listeners[1][0]) as other:
+        other.round_trip()
+    clients.pop().close()
+    wait_for(lambda: started.metrics()["client_connected"] == 4, "room for one more")
+    clients.append(started.connect())
+    clients[-1].round_trip()
+    for client in clients:
+        client.round_trip()
+        client.close()
+
+
+def test_unix_sockets_have_no_address(start, tmp_path):
+    path = str(tmp_path / "s")
+    started = start("--max-conns-per-ip=1", "--conn-rate-per-ip=1", listen=(path,))
+    clients = [Client(path) for _ in range(5)]
+    for client in clients:
+        client.round_trip()
+        client.close()
+
+
+@pytest.mark.parametrize("option", ("first-frame-timeout=0", "idle-timeout=0", "frame-timeout=0",
+                                    "write-timeout=0", "peer-timeout=0", "memory-limit=off"))
+def test_a_limit_that_is_off_is_a_warning(start, option):
+    started = start(f"--{option}")
+    warnings = [line for line in started.log().splitlines() if "level=warn" in line]
+    assert len(warnings) == 1 and f"option={option.split('=')[0]}" in warnings[0]
+
+
+def test_no_warning_with_the_defaults(start):
+    assert "level=warn" not in start().log()
+
+
+def test_rejected_connections_are_in_the_log_but_not_all(start):
+    started = start("--workers=2", "--max-conns=1")
+    with started.connect() as client:
+        client.round_trip()
+        for _ in range(100):
+            with started.connect() as refused:
+                refused.expect_end()
+        lines = [line for line in started.log().splitlines() if "event=rejected" in line]
+        assert 0 < len(lines) <= 30 and "reason=max_conns" in lines[0]
+        left_out = started.metrics()['log_lines_suppressed_total{kind="rejected"}']
+        assert len(lines) + left_out == 100

@@ -20,9 +20,14 @@ SERIES = [
     "req_recv_total", "rsp_send_total", "client_connected", "connections_accepted_total",
     *(f'connections_closed_total{{reason="{reason}"}}' for reason in (
         "eof", "eof_in_frame", "reset", "frame_too_short", "frame_too_large", "packet_too_short",
-        "unknown_command", "wrong_direction", "idle_timeout", "frame_timeout", "write_timeout",
-        "drain", "drain_timeout", "stopped", "io_error", "no_memory")),
-    'connections_rejected_total{reason="max_conns"}',
+        "unknown_command", "wrong_direction", "first_frame_timeout", "idle_timeout",
+        "frame_timeout", "write_timeout", "vanished", "overload", "drain", "drain_timeout",
+        "stopped", "io_error", "no_memory")),
+    *(f'connections_rejected_total{{reason="{reason}"}}' for reason in (
+        "max_conns", "max_conns_per_ip", "conn_rate", "conn_rate_per_ip", "no_memory")),
+    *(f'log_lines_suppressed_total{{kind="{kind}"}}' for kind in (
+        "refused", "rejected", "timed_out", "overload")),
+    "memory_bytes", "memory_limit_bytes", "peers_untracked_total",
     'accept_errors_total{error="emfile"}',
     *(f'packets_received_total{{command="{command}"}}' for command in ("conn", "submit")),
     *(f'decode_errors_total{{reason="{reason}"}}' for reason in (
@@ -33,7 +38,8 @@ SERIES = [
     'request_duration_seconds_bucket{le="+Inf"}', "request_duration_seconds_sum",
     "request_duration_seconds_count", 'batch_frames_bucket{le="+Inf"}', "batch_frames_sum",
     "batch_frames_count", "write_queue_bytes", "write_blocked_total",
-    *(f'read_paused_total{{reason="{reason}"}}' for reason in ("ack_backlog", "window", "memory")),
+    *(f'read_paused_total{{reason="{reason}"}}' for reason in (
+        "ack_backlog", "window", "memory", "overload")),
     "deferred_requests", "stale_completions_total", "handler_errors_total",
     *(f'syscalls_total{{call="{call}"}}' for call in ("epoll_wait", "recv", "send", "accept")),
     *(f'worker_{name}{{worker="{worker}"}}' for worker in (0, 1) for name in (

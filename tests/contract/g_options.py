@@ -73,10 +73,18 @@ REFUSED = [
     (["--max-frame=99999999999999999999"], "--max-frame", "16"),
     (["--max-conns=0"], "--max-conns", "auto"),
     (["--max-conns=x"], "--max-conns", "auto"),
+    *(([f"--{name}={value}"], f"--{name}", "0 to") for value in ("-1", "x", "2000000", "1.5")
+      for name in ("max-conns-per-ip", "conn-rate", "conn-rate-per-ip")),
+    *(([f"--memory-limit={value}"], "--memory-limit", "auto, off")
+      for value in ("0", "1023k", "-1m", "1e9", "lots")),
+    (["--ack-high=1023"], "--ack-high", "1024"),
+    (["--ack-low=64k"], "--ack-low", "--ack-high"),
+    (["--ack-high=16k"], "--ack-low", "--ack-high"),
     (["--window=0"], "--window", "1"),
     (["--window=x"], "--window", "1"),
     *(([f"--{name}-timeout={value}"], f"--{name}-timeout", "10s")
-      for name in ("idle", "frame", "write", "drain", "linger") for value in ("10", "-1s", "soon")),
+      for name in ("first-frame", "idle", "frame", "write", "peer", "drain", "linger")
+      for value in ("10", "-1s", "soon")),
     (["--handler=nope"], "--handler", "discard"),
     (["--handler="], "--handler", "discard"),
     (["--handler=discard:x"], "--handler", "discard"),
@@ -230,7 +238,9 @@ def test_check_config_without_a_file(run):
 
 OPTIONS = ("listen", "metrics-listen", "metrics-prefix", "pprof-listen", "pprof-allow-remote",
            "profile-on-exit", "workers", "max-frame", "max-conns",
-           "idle-timeout", "frame-timeout", "write-timeout", "drain-timeout", "linger-timeout",
+           "max-conns-per-ip", "conn-rate", "conn-rate-per-ip", "memory-limit", "ack-high",
+           "ack-low", "first-frame-timeout", "peer-timeout", "idle-timeout", "frame-timeout",
+           "write-timeout", "drain-timeout", "linger-timeout",
            "window", "handler", "ports-file", "log-level", "log-format", "config", "check-config",
            "version", "help")
 

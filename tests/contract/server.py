@@ -19,6 +19,9 @@ PR_SET_PDEATHSIG = 1
 # What a sanitizer or a failed assertion writes before it ends the program.
 REPORTS = re.compile(r"Sanitizer|runtime error:|Assertion .* failed", re.I)
 
+# What it says when it has ended: every connection that was accepted was closed for one reason.
+BOOKS = re.compile(r'"?accepted"?[=:](\d+),? ?"?closed"?[=:](\d+)')
+
 
 def parse_address(text):
     """What Client() takes: (host, port), or the path of a unix socket."""
@@ -39,6 +42,12 @@ def parse_series(text, prefix="ackd"):
         assert name not in series, f"{name} stands there twice"
         series[name] = float(value)
     return series
+
+
+def is_instrumented(program):
+    """True for sanitizer builds."""
+    text = pathlib.Path(program).read_bytes()
+    return b"__asan_init" in text or b"__tsan_init" in text
 
 
 def total(series, family):
@@ -78,12 +87,16 @@ class Attached:
 
 
 class Ackd(Attached):
-    """An ackd of our own.  Ends with close(), whatever happened before."""
+    """An ackd of our own.  Ends with close(), whatever happened before.
+
+    @environment is added to ours; @stderr (a descriptor) takes the log in place of a file; @prepare
+    is called in the child before it becomes ackd."""
 
     owned = True
 
     def __init__(self, program, folder, *arguments, listen=("127.0.0.1:0",), limits=(),
-                 metrics="127.0.0.1:0", pprof="off", forbidden=()):
+                 metrics="127.0.0.1:0", pprof="off", forbidden=(), environment=None, stderr=None,
+                 prepare=None):
         self.program = program
         self.folder = pathlib.Path(folder)
         self.log_path = self.folder / "log"
@@ -100,8 +113,9 @@ class Ackd(Attached):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [program, *options, f"--ports-file={self.ports_path}", *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=lambda: prepare_child(limits, forbidden))
+                stdin=subprocess.DEVNULL, stdout=log, stderr=stderr or log,
+                env={**os.environ, **(environment or {})},
+                preexec_fn=lambda: prepare_child(limits, forbidden, prepare))
         self.pid = self.process.pid
         try:
             self.read_ports()
@@ -185,8 +199,7 @@ class Ackd(Attached):
 
     def is_instrumented(self):
         """True for sanitizer builds, whose memory says nothing."""
-        program = pathlib.Path(self.program).read_bytes()
-        return b"__asan_init" in program or b"__tsan_init" in program
+        return is_instrumented(self.program)
 
     # Ending it
 
@@ -226,10 +239,12 @@ class Ackd(Attached):
             self.kill()
         log = self.log()
         assert not REPORTS.search(log), log
+        books = BOOKS.search(log)
+        assert not books or books[1] == books[2], f"accepted and closed differ\n{log}"
         assert code in (0, 3, -signal.SIGKILL), f"ackd ended with {code}\n{log}"
 
 
-def prepare_child(limits, forbidden):
+def prepare_child(limits, forbidden=(), prepare=None):
     """Runs in the child before ackd: it ends when we do, has @limits, and the system calls of
     @forbidden fail: pairs of (number, errno)."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -238,3 +253,5 @@ def prepare_child(limits, forbidden):
         resource.setrlimit(kind, (value, value))
     for call, code in forbidden:
         seccomp.forbid(call, code)
+    if prepare:
+        prepare()

@@ -52,6 +52,14 @@ int listener_open(const struct address *address, int *ret_fd, struct address *re
     return 0;
 }
 
+int listener_set_peer_timeout(int fd, uint32_t timeout_ms, struct ackd_error *error)
+{
+    (void)fd;
+    (void)timeout_ms;
+    (void)error;
+    return 0;
+}
+
 bool listener_queue(int fd, uint32_t *ret_waiting, uint32_t *ret_limit)
 {
     (void)fd;

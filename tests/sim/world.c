@@ -317,7 +317,7 @@ void world_end(struct world *world)
     if (ackd_server_wait(server, 0) != 0)
         world_fail(world, "the server is over, and nobody who waits is told");
     ackd_server_stats(server, &stats);
-    if (stats.connections_open != 0 || server->shared.conn_count != 0)
+    if (stats.connections_open != 0 || server->shared.admission.conn_count != 0)
         world_fail(world, "the server is over, and connections are open");
     if (stats.submits_received != stats.submit_acks_sent + stats.acks_dropped)
         world_fail(world, "%llu SUBMITs, %llu acks sent, %llu dropped",
