@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +60,17 @@ static void start(uint32_t hz)
     assert_int_equal(sampler_start(hz, &error), 0);
 }
 
+/* A timer that nobody deleted would send signals for ever. */
+static void no_timer_is_left(void)
+{
+    struct itimerspec times;
+    int found = 0;
+
+    for (int id = 0; id < 100000; id++)
+        found += syscall(SYS_timer_gettime, id, &times) == 0;
+    assert_int_equal(found, 0);
+}
+
 static bool has_stack(const struct profile *profile, const char *label, const char *function)
 {
     struct symbols *const symbols = symbols_open();
@@ -96,6 +108,24 @@ static void counts_cpu_time_not_sleep(void **state)
     profile_free(profile);
 }
 
+/* Nothing of a thread that blocks the signal is seen; but its time is counted. */
+static void counts_time_that_it_was_not_signalled(void **state)
+{
+    sigset_t prof;
+
+    (void)state;
+    sigemptyset(&prof);
+    sigaddset(&prof, SIGPROF);
+    start(100);
+    pthread_sigmask(SIG_BLOCK, &prof, NULL);
+    burn(200);
+    struct profile *const profile = sampler_stop();
+    pthread_sigmask(SIG_UNBLOCK, &prof, NULL);
+    assert_in_range(profile_total(profile, 1), 190 * NS_PER_MS, 230 * NS_PER_MS);
+    assert_true(has_stack(profile, "profile_sampler", "cpu_time_unseen"));
+    profile_free(profile);
+}
+
 /* One that starts after the profile did is found, and named. */
 static void finds_threads_that_come_later(void **state)
 {
@@ -121,6 +151,7 @@ static void one_at_a_time_and_again(void **state)
         assert_int_equal(sampler_start(100, &error), -EBUSY);
         assert_string_equal(error.text, "cpu profiling already in use");
         profile_free(sampler_stop());
+        no_timer_is_left();
     }
 }
 
@@ -192,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_cpu_time_not_sleep),
+        cmocka_unit_test(counts_time_that_it_was_not_signalled),
         cmocka_unit_test(finds_threads_that_come_later),
         cmocka_unit_test(one_at_a_time_and_again),
         cmocka_unit_test(foreign_signals_do_nothing),

@@ -32,6 +32,16 @@ def test_sampled_is_true_cpu_time(hz):
 
 
 @pytest.mark.exact
+@pytest.mark.parametrize("share_ms, piece_us", ((10, 200), (25, 200), (25, 5000)))
+def test_sampled_is_true_cpu_time_of_a_crowd(share_ms, piece_us):
+    """A hundred threads that have few periods of CPU time each. The kernel looks at timers in its
+    ticks, of 4 ms and more: what threads had not been signalled for by the end counts too."""
+    found = bench("crowd", share_ms, piece_us)
+    assert 95 <= found["sampled_percent"] <= 102
+    assert found["placed_percent"] >= (90 if share_ms >= 25 else 60)
+
+
+@pytest.mark.exact
 def test_a_sample_costs_little():
     found = bench("cost")
     assert found["samples"] >= 20000, "all of them were taken"
