@@ -76,6 +76,14 @@ def test_cpu_profile_under_load(served, load):
         assert 0.85 * used < pprof.total(profile, "cpu") / 1e9 < 1.05 * used
 
 
+def test_cpu_profile_of_the_engine_that_ackd_chooses(start, load):
+    server = start("--workers=1", "--engine=auto")
+    with load(server):
+        profile = pprof.parse(server.ok("profile?seconds=2"))
+    assert pprof.functions_of(profile) & {"epoll_turn", "uring_turn"}
+    assert profile.files & {"src/engine/engine_epoll.c", "src/engine/engine_uring.c"}
+
+
 def test_hz(served):
     profile = pprof.parse(served.ok("profile?seconds=1&hz=1000"))
     assert profile.period == 1_000_000

@@ -74,8 +74,8 @@ def instructions(folder, function, count, heap, listen):
     ports = folder / "ports"
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}",
                "--collect-atstart=no", f"--toggle-collect={function}", ACKD,
-               "--listen=127.0.0.1:0", "--metrics-listen=off", "--workers=1", "--log-level=error",
-               f"--pprof-listen={listen}", f"--ports-file={ports}"]
+               "--listen=127.0.0.1:0", "--metrics-listen=off", "--workers=1", "--engine=epoll",
+               "--log-level=error", f"--pprof-listen={listen}", f"--ports-file={ports}"]
     environment = dict(os.environ, MALLOC_CONF=f"prof:{'true' if heap else 'false'}")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                           env=environment) as server:
