@@ -333,12 +333,16 @@ static void scan(bool is_first)
 static void collect(void)
 {
     const uint64_t begin_ns = clock_monotonic_ns();
+    uint64_t used_ns = 0;
+    uint64_t used_before_ns = 0;
 
     for_each_slot(drain);
     if (begin_ns >= sampler.next_scan_ns) {
+        /* CPU time: on a busy machine a scan takes long without costing more. */
+        read_clock(gettid(), &used_before_ns);
         scan(false);
-        const uint64_t end_ns = clock_monotonic_ns();
-        sampler.next_scan_ns = begin_ns + (end_ns - begin_ns) * 100 / SCAN_COST_MAX_PERCENT;
+        read_clock(gettid(), &used_ns);
+        sampler.next_scan_ns = begin_ns + (used_ns - used_before_ns) * 100 / SCAN_COST_MAX_PERCENT;
     }
 }
 
@@ -434,6 +438,7 @@ struct profile *sampler_stop(void)
 {
     pthread_mutex_lock(&sampler.lock);
     assert(sampler.profile);
+    scan(false); /* those that came last count, too */
     for_each_slot(disarm);
     atomic_store(&sampler.is_sampling, false);
     pthread_cond_signal(&sampler.stop);

@@ -256,6 +256,23 @@ def test_others_are_served_meanwhile(served):
     assert joined()[0] == 200
 
 
+def test_scrapes_do_not_wait_for_a_profile(start, load):
+    """Neither while it runs, nor while its names are looked up and it is written."""
+    server = start("--workers=1")
+    longest = 0
+    with load(server):
+        answers = []
+        joined = in_background(lambda: answers.append(server.get("profile?seconds=2&hz=1000")))
+        while not answers:
+            begin = time.monotonic()
+            server.metrics()
+            longest = max(longest, time.monotonic() - begin)
+        joined()
+    print(f"the longest scrape took {longest * 1000:.1f} ms")
+    assert answers[0][0] == 200
+    assert longest < DEADLINE / 60
+
+
 def test_hang_up_ends_the_profile(served):
     with socket.create_connection(served.pprof_address) as client:
         client.sendall(b"GET /debug/pprof/profile?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
