@@ -3,8 +3,8 @@
  * sampler_bench - how exact the sampler is, what a sample costs, and whether it stands a rough day
  *
  * What it can be asked for:
- * - accuracy SECONDS HZ: two busy threads; sampled by true CPU time, and the share of a function
- *   that takes 70 of 100
+ * - accuracy SECONDS HZ: two threads that use so much CPU time each; sampled by true, and what a
+ *   function is given that takes 70 of 100
  * - crowd MILLISECONDS PIECE_US: a hundred threads at 100 Hz that use so much CPU time each, in
  *   pieces as short as that with sleep between them; sampled by true CPU time
  * - cost: nanoseconds of one sample, 20 frames deep
@@ -74,6 +74,7 @@ __attribute__((noinline)) static void cold(uint64_t ns)
 
 /* What each thread truly did. */
 struct truth {
+    uint64_t share_ns; /* of CPU time: what it is to use */
     uint64_t hot_ns;
     uint64_t all_ns;
 };
@@ -84,7 +85,7 @@ static void *work(void *context)
     unsigned int random = (unsigned int)gettid();
     const uint64_t begin_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 
-    while (!is_over) {
+    while (cpu_ns(CLOCK_THREAD_CPUTIME_ID) < truth->share_ns) {
         /* Uneven pieces, which no rate of samples keeps step with. */
         const uint64_t piece_ns = 500 + (uint64_t)rand_r(&random) % 20000;
         const uint64_t before_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -145,10 +146,10 @@ static int measure_accuracy(uint64_t seconds, uint32_t hz)
 
     if (sampler_start(hz, &error) < 0)
         return fprintf(stderr, "%s\n", error.text), 1;
-    for (int i = 0; i < THREAD_COUNT; i++)
+    for (int i = 0; i < THREAD_COUNT; i++) {
+        truths[i].share_ns = seconds * NS_PER_S;
         thread_start(&threads[i], "busy", work, &truths[i]);
-    nap(seconds);
-    is_over = true;
+    }
     for (int i = 0; i < THREAD_COUNT; i++)
         pthread_join(threads[i], NULL);
     struct profile *const profile = sampler_stop();
