@@ -105,8 +105,8 @@ static struct profile_stack *stack_of(struct profile *profile, const uintptr_t *
     return stack;
 }
 
-void profile_add(struct profile *profile, const uintptr_t *frames, size_t depth, const char *label,
-                 const int64_t *values)
+const struct profile_stack *profile_add(struct profile *profile, const uintptr_t *frames,
+                                        size_t depth, const char *label, const int64_t *values)
 {
     assert(depth <= PROFILE_DEPTH_MAX);
     struct profile_stack *const stack = stack_of(profile, frames, depth, label);
@@ -114,10 +114,11 @@ void profile_add(struct profile *profile, const uintptr_t *frames, size_t depth,
     if (!stack) {
         profile->lost_count += (uint64_t)values[0];
         profile->unplaced_count += (uint64_t)values[0];
-        return;
+        return NULL;
     }
     for (size_t i = 0; i < profile->kind->type_count; i++)
         stack->values[i] += values[i];
+    return stack;
 }
 
 void profile_subtract(struct profile *profile, const struct profile *earlier)

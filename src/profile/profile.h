@@ -73,9 +73,10 @@ struct profile *profile_new(const struct profile_kind *kind, int64_t period);
 /* NULL is fine. */
 void profile_free(struct profile *profile);
 
-/* Adds @values (as many as the kind has) to those of the stack.  @label may be NULL. */
-void profile_add(struct profile *profile, const uintptr_t *frames, size_t depth, const char *label,
-                 const int64_t *values);
+/* Adds @values (as many as the kind has) to those of the stack.  @label may be NULL.  Gives the
+ * stack as it is kept, until profile_free(); NULL if there was no room. */
+const struct profile_stack *profile_add(struct profile *profile, const uintptr_t *frames,
+                                        size_t depth, const char *label, const int64_t *values);
 
 /* Takes the values of @earlier from those of @profile, stack by stack. */
 void profile_subtract(struct profile *profile, const struct profile *earlier);

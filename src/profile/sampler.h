@@ -6,7 +6,9 @@
  * ring collector thread: empties the rings, finds threads that came, forgets those that went
  *
  * A timer per thread, because a timer of the process loses most signals at high rates and asks
- * the wrong thread.  A signal that stands for several ticks weighs as much.  Threads are found in
+ * the wrong thread.  A signal that stands for several ticks weighs as much.  What the kernel had
+ * not yet signalled at the end is read from the clock, and counted where the thread was last seen;
+ * if it never was, or blocks the signal, as "cpu_time_unseen".  Threads are found in
  * /proc/self/task, ten milliseconds after they started at the latest; the time that they had used
  * by then is counted where they are first seen.  What a thread did that lived shorter is lost.
  *

@@ -2,10 +2,13 @@
  *
  * sampler_bench - how exact the sampler is, what a sample costs, and whether it stands a rough day
  *
- *      sampler_bench accuracy SECONDS HZ   two busy threads: sampled by true CPU time, and the
- * share of a function that takes 70 of 100 sampler_bench cost                  nanoseconds of one
- * sample, 20 frames deep sampler_bench soak SECONDS          1 kHz beside threads that come and go,
- * and dlopen()
+ * What it can be asked for:
+ * - accuracy SECONDS HZ: two threads that use so much CPU time each; sampled by true, and what a
+ *   function is given that takes 70 of 100
+ * - crowd MILLISECONDS PIECE_US: a hundred threads at 100 Hz that use so much CPU time each, in
+ *   pieces as short as that with sleep between them; sampled by true CPU time
+ * - cost: nanoseconds of one sample, 20 frames deep
+ * - soak SECONDS: 1 kHz beside threads that come and go, and dlopen()
  *
  * Prints "name value" lines; tests/profile judges them. */
 #include <dlfcn.h>
@@ -27,7 +30,13 @@
 #include "profile/sampler.h"
 #include "profile/symbols.h"
 
-enum { THREAD_COUNT = 2, COST_COUNT = 20000, DEPTH = 20, HOT_PERCENT = 70 };
+enum {
+    THREAD_COUNT = 2,
+    CROWD_COUNT = 100,
+    COST_COUNT = 20000,
+    DEPTH = 20,
+    HOT_PERCENT = 70,
+};
 
 static _Atomic bool is_over;
 static _Atomic uint64_t count_done;
@@ -65,6 +74,7 @@ __attribute__((noinline)) static void cold(uint64_t ns)
 
 /* What each thread truly did. */
 struct truth {
+    uint64_t share_ns; /* of CPU time: what it is to use */
     uint64_t hot_ns;
     uint64_t all_ns;
 };
@@ -75,7 +85,7 @@ static void *work(void *context)
     unsigned int random = (unsigned int)gettid();
     const uint64_t begin_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 
-    while (!is_over) {
+    while (cpu_ns(CLOCK_THREAD_CPUTIME_ID) < truth->share_ns) {
         /* Uneven pieces, which no rate of samples keeps step with. */
         const uint64_t piece_ns = 500 + (uint64_t)rand_r(&random) % 20000;
         const uint64_t before_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -136,10 +146,10 @@ static int measure_accuracy(uint64_t seconds, uint32_t hz)
 
     if (sampler_start(hz, &error) < 0)
         return fprintf(stderr, "%s\n", error.text), 1;
-    for (int i = 0; i < THREAD_COUNT; i++)
+    for (int i = 0; i < THREAD_COUNT; i++) {
+        truths[i].share_ns = seconds * NS_PER_S;
         thread_start(&threads[i], "busy", work, &truths[i]);
-    nap(seconds);
-    is_over = true;
+    }
     for (int i = 0; i < THREAD_COUNT; i++)
         pthread_join(threads[i], NULL);
     struct profile *const profile = sampler_stop();
@@ -150,6 +160,60 @@ static int measure_accuracy(uint64_t seconds, uint32_t hz)
            all / 1e9, sampled / all * 100, hot_part / all * 100,
            sampled > 0 ? sampled_hot / sampled * 100 : 0);
     printf("lost %llu\n", (unsigned long long)profile->lost_count);
+    profile_free(profile);
+    return 0;
+}
+
+/* --- crowd --- */
+
+static struct crowd {
+    uint64_t share_ns; /* for each thread */
+    uint64_t piece_ns;
+    _Atomic uint64_t all_ns;
+    pthread_barrier_t all_done; /* the threads are there until the profile has ended */
+    pthread_barrier_t profiled;
+} crowd;
+
+static void *work_in_pieces(void *unused)
+{
+    unsigned int random = (unsigned int)gettid();
+    uint64_t used_ns = 0;
+
+    while (used_ns < crowd.share_ns) {
+        const struct timespec sleep = {.tv_nsec = 100000 + rand_r(&random) % 1000000};
+        hot(crowd.piece_ns / 2 + (uint64_t)rand_r(&random) % crowd.piece_ns);
+        nanosleep(&sleep, NULL);
+        used_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+    }
+    crowd.all_ns += used_ns;
+    pthread_barrier_wait(&crowd.all_done);
+    pthread_barrier_wait(&crowd.profiled);
+    return unused;
+}
+
+static int measure_crowd(uint64_t share_ms, uint64_t piece_us)
+{
+    pthread_t threads[CROWD_COUNT];
+    struct ackd_error error;
+    double sampled;
+    double sampled_hot;
+
+    crowd.share_ns = share_ms * NS_PER_MS;
+    crowd.piece_ns = piece_us * NS_PER_US;
+    pthread_barrier_init(&crowd.all_done, NULL, CROWD_COUNT + 1);
+    pthread_barrier_init(&crowd.profiled, NULL, CROWD_COUNT + 1);
+    if (sampler_start(SAMPLER_HZ_DEFAULT, &error) < 0)
+        return fprintf(stderr, "%s\n", error.text), 1;
+    for (int i = 0; i < CROWD_COUNT; i++)
+        thread_start(&threads[i], "busy", work_in_pieces, NULL);
+    pthread_barrier_wait(&crowd.all_done);
+    struct profile *const profile = sampler_stop();
+    pthread_barrier_wait(&crowd.profiled);
+    for (int i = 0; i < CROWD_COUNT; i++)
+        pthread_join(threads[i], NULL);
+    sum_up(profile, &sampled, &sampled_hot);
+    printf("true_s %.3f\nsampled_percent %.2f\nplaced_percent %.2f\n", (double)crowd.all_ns / 1e9,
+           sampled / (double)crowd.all_ns * 100, sampled > 0 ? sampled_hot / sampled * 100 : 0);
     profile_free(profile);
     return 0;
 }
@@ -272,19 +336,22 @@ static int soak(uint64_t seconds)
 int main(int argc, char **argv)
 {
     const char *const what = argc > 1 ? argv[1] : "";
-    uint64_t seconds = 0;
-    uint64_t hz = 0;
+    uint64_t first = 0;
+    uint64_t second = 0;
 
-    if (argc > 2 && !units_parse_count(argv[2], &seconds))
+    if (argc > 2 && !units_parse_count(argv[2], &first))
         return EX_USAGE;
-    if (argc > 3 && !units_parse_count(argv[3], &hz))
+    if (argc > 3 && !units_parse_count(argv[3], &second))
         return EX_USAGE;
-    if (strcmp(what, "accuracy") == 0 && hz > 0 && hz <= SAMPLER_HZ_MAX)
-        return measure_accuracy(seconds, (uint32_t)hz);
+    if (strcmp(what, "accuracy") == 0 && second > 0 && second <= SAMPLER_HZ_MAX)
+        return measure_accuracy(first, (uint32_t)second);
+    if (strcmp(what, "crowd") == 0 && second > 0)
+        return measure_crowd(first, second);
     if (strcmp(what, "cost") == 0)
         return measure_cost();
     if (strcmp(what, "soak") == 0 && argc == 3)
-        return soak(seconds);
-    fprintf(stderr, "usage: sampler_bench accuracy SECONDS HZ | cost | soak SECONDS\n");
+        return soak(first);
+    fprintf(stderr, "usage: sampler_bench accuracy SECONDS HZ | crowd MS PIECE_US | cost | "
+                    "soak SECONDS\n");
     return EX_USAGE;
 }

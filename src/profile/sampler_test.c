@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +60,17 @@ static void start(uint32_t hz)
     assert_int_equal(sampler_start(hz, &error), 0);
 }
 
+/* A timer that nobody deleted would send signals for ever. */
+static void no_timer_is_left(void)
+{
+    struct itimerspec times;
+    int found = 0;
+
+    for (int id = 0; id < 100000; id++)
+        found += syscall(SYS_timer_gettime, id, &times) == 0;
+    assert_int_equal(found, 0);
+}
+
 static bool has_stack(const struct profile *profile, const char *label, const char *function)
 {
     struct symbols *const symbols = symbols_open();
@@ -88,11 +100,30 @@ static void counts_cpu_time_not_sleep(void **state)
     burn(300);
     nanosleep(&nap, NULL);
     struct profile *const profile = sampler_stop();
+    no_timer_is_left();
     assert_non_null(profile);
     assert_int_equal(profile->period, 10000000);
     assert_in_range(profile_total(profile, 1), 250 * NS_PER_MS, 340 * NS_PER_MS);
     assert_true(profile->duration_ns > 500 * (int64_t)NS_PER_MS);
     assert_true(has_stack(profile, "profile_sampler", "burn"));
+    profile_free(profile);
+}
+
+/* Nothing of a thread that blocks the signal is seen; but its time is counted. */
+static void counts_time_that_it_was_not_signalled(void **state)
+{
+    sigset_t prof;
+
+    (void)state;
+    sigemptyset(&prof);
+    sigaddset(&prof, SIGPROF);
+    start(100);
+    pthread_sigmask(SIG_BLOCK, &prof, NULL);
+    burn(200);
+    struct profile *const profile = sampler_stop();
+    pthread_sigmask(SIG_UNBLOCK, &prof, NULL);
+    assert_in_range(profile_total(profile, 1), 190 * NS_PER_MS, 230 * NS_PER_MS);
+    assert_true(has_stack(profile, "profile_sampler", "cpu_time_unseen"));
     profile_free(profile);
 }
 
@@ -192,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_cpu_time_not_sleep),
+        cmocka_unit_test(counts_time_that_it_was_not_signalled),
         cmocka_unit_test(finds_threads_that_come_later),
         cmocka_unit_test(one_at_a_time_and_again),
         cmocka_unit_test(foreign_signals_do_nothing),

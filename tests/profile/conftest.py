@@ -44,10 +44,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 class Served(server_module.Ackd):
-    """An ackd whose profiles are served."""
+    """An ackd whose profiles are served. Tests look for functions of the engine epoll, which every
+    kernel has; another one is asked for by name."""
 
     def __init__(self, program, folder, *arguments, **options):
         options.setdefault("pprof", "127.0.0.1:0")
+        if not any(argument.startswith("--engine") for argument in arguments):
+            arguments += ("--engine=epoll",)
         super().__init__(str(program), folder, *arguments, **options)
 
     def is_instrumented(self):

@@ -76,6 +76,14 @@ def test_cpu_profile_under_load(served, load):
         assert 0.85 * used < pprof.total(profile, "cpu") / 1e9 < 1.05 * used
 
 
+def test_cpu_profile_of_the_engine_that_ackd_chooses(start, load):
+    server = start("--workers=1", "--engine=auto")
+    with load(server):
+        profile = pprof.parse(server.ok("profile?seconds=2"))
+    assert pprof.functions_of(profile) & {"epoll_turn", "uring_turn"}
+    assert profile.files & {"src/engine/engine_epoll.c", "src/engine/engine_uring.c"}
+
+
 def test_hz(served):
     profile = pprof.parse(served.ok("profile?seconds=1&hz=1000"))
     assert profile.period == 1_000_000
@@ -246,6 +254,23 @@ def test_others_are_served_meanwhile(served):
     served.metrics()
     assert time.monotonic() - begin < 1.5, "nobody waits for the profile"
     assert joined()[0] == 200
+
+
+def test_scrapes_do_not_wait_for_a_profile(start, load):
+    """Neither while it runs, nor while its names are looked up and it is written."""
+    server = start("--workers=1")
+    longest = 0
+    with load(server):
+        answers = []
+        joined = in_background(lambda: answers.append(server.get("profile?seconds=2&hz=1000")))
+        while not answers:
+            begin = time.monotonic()
+            server.metrics()
+            longest = max(longest, time.monotonic() - begin)
+        joined()
+    print(f"the longest scrape took {longest * 1000:.1f} ms")
+    assert answers[0][0] == 200
+    assert longest < DEADLINE / 60
 
 
 def test_hang_up_ends_the_profile(served):

@@ -71,7 +71,7 @@ def test_cpu_top_and_list(deleted, go, load, tmp_path):
     with load(deleted):
         text = go("-list", "^epoll_turn$", deleted.url + "profile?seconds=3")
     assert re.search(r"ROUTINE =+ epoll_turn in .*src/engine/engine_epoll.c", text)
-    assert "epoll_wait(" in text and "dispatch(" in text, "the source is shown"
+    assert "ask(self," in text and "dispatch(self," in text, "the source is shown"
 
 
 def test_allocs_list_and_indexes(deleted, go, load):
