@@ -49,7 +49,7 @@ int pace_wait(struct pace *pace, int epoll_fd, struct epoll_event *events, int e
     int count = 0;
 
     pace->idle_count += wait_ns > 0;
-    if (!due || pace->mode == IDLE_SLEEP || wait_ns == 0)
+    if (pace->mode == IDLE_SLEEP || wait_ns == 0 || (!due && pace->mode != IDLE_SPIN))
         return wait_for(epoll_fd, events, event_count_max, wait_ns);
 
     if (pace->mode == IDLE_HYBRID && wait_ns > margin_ns) {

@@ -3,7 +3,7 @@
  * pace - waiting for events, or until a message is due
  *
  *      sleep    the kernel wakes the thread, as late as it likes
- *      spin     the thread asks again and again: exact, and a whole CPU
+ *      spin     the thread asks again and again, for acks too: exact, and a whole CPU
  *      hybrid   sleep until a margin before the time, then spin; the margin follows how late the
  *               kernel has been
  *
@@ -34,8 +34,8 @@ struct pace {
 
 void pace_init(struct pace *pace, enum idle_mode mode);
 
-/* Waits for events of @epoll_fd, until @until_ns.  Only if @due, that is when something must happen
- * just then, it spins.  @now_ns is the clock's time.  Returns what epoll_wait() does. */
+/* Waits for events of @epoll_fd, until @until_ns.  A hybrid spins only if @due, that is when
+ * something must happen just then.  @now_ns is the clock's time.  Returns what epoll_wait() does. */
 int pace_wait(struct pace *pace, int epoll_fd, struct epoll_event *events, int event_count_max,
               uint64_t now_ns, uint64_t until_ns, bool due);
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -55,6 +56,32 @@ static void an_event_ends_the_wait(void **state)
     close(epoll_fd);
 }
 
+/* How often the thread has gone to sleep while it waited for a while for nothing in particular. */
+static long count_sleeps(enum idle_mode mode)
+{
+    const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event events[1];
+    struct rusage before;
+    struct rusage after;
+    struct pace pace;
+
+    pace_init(&pace, mode);
+    const uint64_t now_ns = clock_monotonic_ns();
+    getrusage(RUSAGE_THREAD, &before);
+    pace_wait(&pace, epoll_fd, events, 1, now_ns, now_ns + 20 * NS_PER_MS, false);
+    getrusage(RUSAGE_THREAD, &after);
+    close(epoll_fd);
+    return after.ru_nvcsw - before.ru_nvcsw;
+}
+
+static void who_spins_never_sleeps(void **state)
+{
+    (void)state;
+    assert_int_equal(count_sleeps(IDLE_SPIN), 0);
+    assert_true(count_sleeps(IDLE_SLEEP) > 0);
+    assert_true(count_sleeps(IDLE_HYBRID) > 0);
+}
+
 static void the_margin_follows_late_wake_ups(void **state)
 {
     (void)state;
@@ -79,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_time_is_never_missed_by_being_early),
         cmocka_unit_test(an_event_ends_the_wait),
+        cmocka_unit_test(who_spins_never_sleeps),
         cmocka_unit_test(the_margin_follows_late_wake_ups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
