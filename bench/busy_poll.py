@@ -61,7 +61,8 @@ def make_table(rows, us):
                       f"at least {row['target']:.2f}: {judge(interval, row['target'])}"])
     return report.Table(f"Acks per second without and with --busy-poll-us {us}; server and client "
                         "on a core each",
-                        ["engine", "shape", "client", "acks/s", "ratio", "server CPU ns per ack", "target"],
+                        ["engine", "shape", "client", "acks/s", "ratio",
+                         "server CPU ns per ack", "target"],
                         lines)
 
 

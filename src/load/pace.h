@@ -35,7 +35,8 @@ struct pace {
 void pace_init(struct pace *pace, enum idle_mode mode);
 
 /* Waits for events of @epoll_fd, until @until_ns.  A hybrid spins only if @due, that is when
- * something must happen just then.  @now_ns is the clock's time.  Returns what epoll_wait() does. */
+ * something must happen just then.  @now_ns is the clock's time.  Returns what epoll_wait() does.
+ */
 int pace_wait(struct pace *pace, int epoll_fd, struct epoll_event *events, int event_count_max,
               uint64_t now_ns, uint64_t until_ns, bool due);
 
