@@ -65,9 +65,9 @@ def commit():
     return (git("log", "-1", "--format=%h", "--abbrev=10") or "none") + ("+" if changed else "")
 
 
-def line_of(what, span, count, seconds, result=NOTHING):
+def line_of(what, span, count, seconds, result=NOTHING, of=None):
     return {"what": what, "range": span, "count": str(count), "seconds": f"{seconds:.1f}",
-            "result": result, "commit": commit(), "kernel": os.uname().release,
+            "result": result, "commit": of or commit(), "kernel": os.uname().release,
             "date": datetime.date.today().isoformat()}
 
 
@@ -123,9 +123,11 @@ def run_sim(args):
     last = first + args.seeds - 1
     for begin in range(first, last + 1, args.piece):
         end = min(begin + args.piece - 1, last)
+        begun_with = commit()
         seconds, failed = play(args.program, begin, end, args.jobs)
         result = f"seed {failed} failed" if failed else NOTHING
-        add(args.ledger, line_of("sim", f"{begin}..{end}", end - begin + 1, seconds, result))
+        add(args.ledger, line_of("sim", f"{begin}..{end}", end - begin + 1, seconds, result,
+                                 begun_with))
         if failed:
             return 1
     print(f"ledger: seeds {first}..{last} played, nothing found")
@@ -155,11 +157,12 @@ def run_fuzz(args):
         piece = min(left, args.piece)
         left -= piece
         seed = random.randrange(1, 2 ** 31)
+        begun_with = commit()
         tried, took, good = fuzz(args.programs, args.target, piece, args.longest, seed)
         if good and tried == 0:
             sys.exit(f"ledger: {args.target} tried nothing")
         add(args.ledger, line_of(f"fuzz-{args.target}", f"seed {seed}, {args.longest} bytes",
-                                 tried, took, NOTHING if good else "an input failed"))
+                                 tried, took, NOTHING if good else "an input failed", begun_with))
         if not good:
             return 1
         print(f"ledger: {args.target}: {tried} inputs tried in {took:.0f} s, nothing found",

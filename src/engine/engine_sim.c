@@ -12,6 +12,7 @@
 struct pipe {
     uint8_t *data;
     size_t size;
+    size_t capacity;
     size_t taken;
 };
 
@@ -88,7 +89,10 @@ static void *grow(void *old, size_t size)
 static void pipe_put(struct pipe *pipe, const void *data, size_t size)
 {
     assert(pipe->size + size <= SIM_BYTES_SIZE_MAX);
-    pipe->data = grow(pipe->data, pipe->size + size + 1);
+    if (pipe->size + size > pipe->capacity) {
+        pipe->capacity = (pipe->size + size) * 2;
+        pipe->data = grow(pipe->data, pipe->capacity);
+    }
     if (size > 0)
         memcpy(pipe->data + pipe->size, data, size);
     pipe->size += size;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,11 +48,19 @@ struct range {
 
 static const char usage[] = "Usage: ackd-sim --seed N | --seeds A..B [-j JOBS]\n";
 
+/* SIGPROF after @seconds of our own time: what waits for a CPU does not hang. */
+static void set_timeout(int seconds)
+{
+    const struct itimerval timer = {.it_value = {.tv_sec = seconds}};
+
+    setitimer(ITIMER_PROF, &timer, NULL);
+}
+
 static void play_block(struct range *range, int job, uint64_t first)
 {
     for (uint64_t seed = first; seed < first + BLOCK_COUNT && seed <= range->last; seed++) {
         atomic_store(&range->at[job], seed);
-        alarm(SEED_TIMEOUT_S);
+        set_timeout(SEED_TIMEOUT_S);
         const struct outcome outcome = scenario_play(seed, false);
         atomic_fetch_add(&range->sum, outcome.sum);
         atomic_fetch_add(&range->turns, outcome.turns);
@@ -61,7 +70,7 @@ static void play_block(struct range *range, int job, uint64_t first)
         for (int i = 0; i < CLOSE_REASON_COUNT; i++)
             atomic_fetch_add(&range->closed[i], outcome.closed[i]);
     }
-    alarm(0);
+    set_timeout(0);
 }
 
 static void run_job(struct range *range, int job)
@@ -77,7 +86,7 @@ static const char *name_of(int status)
 {
     if (WIFEXITED(status))
         return "an exit";
-    return WTERMSIG(status) == SIGALRM ? "a hang" : strsignal(WTERMSIG(status));
+    return WTERMSIG(status) == SIGPROF ? "a hang" : strsignal(WTERMSIG(status));
 }
 
 /* Waits for all jobs.  The number of those that failed. */
