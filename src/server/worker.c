@@ -179,7 +179,7 @@ static void reject(struct worker *worker, int fd, counter *count, const char *re
 {
     counter_add(count, 1);
     log_rejected(worker, fd, reason);
-    close(fd);
+    engine_refuse(worker->engine, fd);
 }
 
 /* Asks for admission of the new connection @fd; who does not get it is closed. */
@@ -260,7 +260,7 @@ static void open_conn(struct worker *worker, const struct arrival *arrival)
 static void refuse_conn(struct worker *worker, const struct arrival *arrival)
 {
     admission_leave(&worker->shared->admission, arrival->peer);
-    close(arrival->fd);
+    engine_refuse(worker->engine, arrival->fd);
 }
 
 static void on_accepted(void *owner, struct engine_listener *listener, int fd)
