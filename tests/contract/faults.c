@@ -126,22 +126,40 @@ EXPORT int getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
     return status;
 }
 
-/* glibc's own, so that dlsym() may allocate. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *old, size_t size);
+/* The allocator that free() belongs to, which need not be glibc's.  Looking for it may allocate,
+ * which fails meanwhile: dlsym() does without. */
+#define NEXT_ALLOCATOR(name)                                                                       \
+    static __typeof__(&name) next;                                                                 \
+    static _Thread_local bool is_looking;                                                          \
+    if (!next && !is_looking) {                                                                    \
+        is_looking = true;                                                                         \
+        next = (__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name);                              \
+        is_looking = false;                                                                        \
+    }
+
+/* True if this allocation is to fail: sets errno. */
+static bool has_no_memory(bool has_allocator)
+{
+    if (has_allocator)
+        return fails("malloc");
+    errno = ENOMEM;
+    return true;
+}
 
 EXPORT void *malloc(size_t size)
 {
-    return fails("malloc") ? NULL : __libc_malloc(size);
+    NEXT_ALLOCATOR(malloc)
+    return has_no_memory(next) ? NULL : next(size);
 }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
-    return fails("malloc") ? NULL : __libc_calloc(count, size);
+    NEXT_ALLOCATOR(calloc)
+    return has_no_memory(next) ? NULL : next(count, size);
 }
 
 EXPORT void *realloc(void *old, size_t size)
 {
-    return fails("malloc") ? NULL : __libc_realloc(old, size);
+    NEXT_ALLOCATOR(realloc)
+    return has_no_memory(next) ? NULL : next(old, size);
 }
