@@ -172,7 +172,7 @@ static void check_conns(const struct world *world)
                     worker->finished ? mail_count : 0);
         conns += worker->table.open_count + mail_count;
     }
-    check_equal(world, "connections", server->shared.conn_count, conns);
+    check_equal(world, "connections", server->shared.admission.conn_count, conns);
     check_equal(world, "connections of the network", (uint64_t)sim_open_count(world->network),
                 conns);
 }
