@@ -418,6 +418,13 @@ static void refuse_method(struct evhttp_request *request, const struct http_endp
                                                                : "Only GET and HEAD.\n"));
 }
 
+static bool is_foreign(const struct http *http, const struct http_endpoint *endpoint,
+                       struct evhttp_request *request)
+{
+    return endpoint->guarded && !http->service.takes_any_host &&
+           !http_host_is_ours(http_header(request, "Host"));
+}
+
 static void on_request(struct evhttp_request *request, void *context)
 {
     const struct http *const http = context;
@@ -427,7 +434,7 @@ static void on_request(struct evhttp_request *request, void *context)
         send_answer(request, http_text(HTTP_NOTFOUND, "Not found. See / for what is here.\n"));
     } else if (!is_allowed(endpoint, evhttp_request_get_command(request))) {
         refuse_method(request, endpoint);
-    } else if (endpoint->guarded && !http_host_is_ours(http_header(request, "Host"))) {
+    } else if (is_foreign(http, endpoint, request)) {
         send_answer(request,
                     http_text(STATUS_FORBIDDEN,
                               "Open this by its address, or through a tunnel to localhost: a name "

@@ -65,6 +65,7 @@ struct http_service {
     void *context;
     void (*tick)(void *context); /* called once a second, from the http thread; may be NULL */
     uint32_t conn_count_max;     /* more connections wait in the listener's queue; 0: no limit */
+    bool takes_any_host;         /* no endpoint is guarded */
 };
 
 /* Listens on @address and serves from a thread called @name.  @ret_bound is what was bound.  0 or a

@@ -242,17 +242,23 @@ static struct http_answer answer_moved(void *context, struct evhttp_request *req
 }
 
 static const struct http_endpoint endpoints[] = {
-    {"/", answer_moved, false},           {"/debug/pprof", answer_moved, false},
-    {ROOT, answer_index, false},          {ROOT "cmdline", answer_cmdline, false},
-    {ROOT "symbol", answer_symbol, true}, {ROOT "ui", pages_html, false},
-    {ROOT "ui.css", pages_css, false},    {ROOT "ui.js", pages_js, false},
-    {ROOT "...", answer_profile, false},  {NULL, NULL, false},
+    {.path = "/", .answer = answer_moved, .guarded = true},
+    {.path = "/debug/pprof", .answer = answer_moved, .guarded = true},
+    {.path = ROOT, .answer = answer_index, .guarded = true},
+    {.path = ROOT "cmdline", .answer = answer_cmdline, .guarded = true},
+    {.path = ROOT "symbol", .answer = answer_symbol, .takes_post = true, .guarded = true},
+    {.path = ROOT "ui", .answer = pages_html, .guarded = true},
+    {.path = ROOT "ui.css", .answer = pages_css, .guarded = true},
+    {.path = ROOT "ui.js", .answer = pages_js, .guarded = true},
+    {.path = ROOT "...", .answer = answer_profile, .guarded = true},
+    {.path = NULL},
 };
 
 /* --- the interface --- */
 
+/* Collectors on other machines, where they are let in, may know this one by a name with dots. */
 static int start(struct ackd_profile_server *server, const struct address *address,
-                 struct ackd_error *error)
+                 bool allow_remote, struct ackd_error *error)
 {
     struct address bound;
 
@@ -260,7 +266,8 @@ static int start(struct ackd_profile_server *server, const struct address *addre
     server->jobs = jobs_start(error);
     if (!server->jobs)
         return error ? error->code : -EAGAIN;
-    const struct http_service service = {.endpoints = endpoints, .context = server};
+    const struct http_service service = {
+        .endpoints = endpoints, .context = server, .takes_any_host = allow_remote};
     const int status = http_start(&server->http, "pprof-http", address, &service, &bound, error);
     if (status == 0)
         address_format(&bound, server->address);
@@ -293,7 +300,7 @@ int ackd_profile_server_start(struct ackd_profile_server **ret_server,
     if (atomic_flag_test_and_set(&is_taken))
         return error_raise(error, -EBUSY, "this process serves profiles already");
     struct ackd_profile_server *const server = calloc(1, sizeof *server);
-    status = server ? start(server, &address, error)
+    status = server ? start(server, &address, options->allow_remote, error)
                     : error_raise(error, -ENOMEM, "no memory for the profile server");
     if (status < 0) {
         if (server)

@@ -61,12 +61,12 @@ class Served(server_module.Ackd):
     def url(self):
         return "http://%s:%d/debug/pprof/" % self.pprof_address
 
-    def get(self, path, method="GET", body=None, patience=0):
+    def get(self, path, method="GET", body=None, patience=0, headers=None):
         """One request, under /debug/pprof/ if it is not absolute: (status, headers, body)."""
         connection = http.client.HTTPConnection(*self.pprof_address, timeout=DEADLINE + patience)
         whole = path if path.startswith("/") else "/debug/pprof/" + path
         try:
-            connection.request(method, whole, body=body)
+            connection.request(method, whole, body=body, headers=headers or {})
             response = connection.getresponse()
             return response.status, response.headers, response.read()
         finally:

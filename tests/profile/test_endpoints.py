@@ -234,6 +234,15 @@ def test_refused(served, path, status, text):
     assert headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.parametrize("host, status", (
+    ("127.0.0.1:6060", 200), ("localhost:6060", 200), ("[::1]:6060", 200), ("ackd:6060", 200),
+    ("evil.example:6060", 403), ("127.0.0.1.evil.example", 403)))
+def test_a_foreign_name_is_refused(served, host, status):
+    """Or a site could point its own name here, and have a browser read profiles for it."""
+    for path in ("", "cmdline", "symbol", "ui", "ui.js", "goroutine"):
+        assert served.get(path, headers={"Host": host})[0] == status
+
+
 # One at a time
 
 def test_second_cpu_profile(served):
@@ -387,7 +396,7 @@ def test_remote_needs_a_word_and_gives_a_warning(start):
     wait_for(lambda: "other machines" in server.log(), "a warning")
     assert "level=warn" in server.log()
     server.pprof_address = ("127.0.0.1", server.pprof_address[1])
-    server.ok("")
+    assert server.get("goroutine", headers={"Host": "ackd.example:6060"})[0] == 200
 
 
 def test_metrics_of_the_profiler(start):
