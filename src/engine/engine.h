@@ -98,7 +98,8 @@ enum engine_sent {
 
 /* What the engine says.  @owner is what the owner gave to engine_new(). */
 struct engine_events {
-    /* @fd is a new connection: the owner's, to give to engine_add() or to close. */
+    /* @fd is a new connection: the owner's, to give to engine_add(), of this engine or of
+     * another, or to engine_refuse(). */
     void (*accepted)(void *owner, struct engine_listener *listener, int fd);
     /* accept failed with @code; the listener goes on accepting unless it is paused. */
     void (*accept_failed)(void *owner, struct engine_listener *listener, int code);
@@ -121,6 +122,7 @@ struct engine_ops {
     void (*listen_stop)(struct engine *engine, struct engine_listener *listener);
     void (*listen_drain)(struct engine *engine, struct engine_listener *listener);
     int (*add)(struct engine *engine, struct engine_socket *socket, int fd);
+    void (*refuse)(struct engine *engine, int fd);
     void (*receive)(struct engine *engine, struct engine_socket *socket, bool on);
     enum engine_sent (*send)(struct engine *engine, struct engine_socket *socket,
                              struct buffer *buffer);
@@ -194,6 +196,12 @@ static inline void engine_listen_drain(struct engine *engine, struct engine_list
 static inline int engine_add(struct engine *engine, struct engine_socket *socket, int fd)
 {
     return engine->ops->add(engine, socket, fd);
+}
+
+/* Closes the connection @fd, which was accepted, by this engine or another, and never added. */
+static inline void engine_refuse(struct engine *engine, int fd)
+{
+    engine->ops->refuse(engine, fd);
 }
 
 /* Receives, or leaves the bytes in the kernel: that is what makes the peer wait. */

@@ -295,6 +295,7 @@ static const struct engine_ops epoll_ops = {
     .listen_stop = epoll_listen_stop,
     .listen_drain = epoll_listen_drain,
     .add = epoll_add,
+    .refuse = socket_ops_refuse,
     .receive = epoll_receive,
     .send = epoll_send,
     .finish = socket_ops_finish,

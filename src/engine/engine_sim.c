@@ -16,8 +16,10 @@ struct pipe {
 };
 
 struct conn {
+    struct engine
+        *engine; /* whose listener or socket it is; NULL between the two, and when closed */
     struct engine_listener *listener;
-    struct engine_socket *socket; /* NULL before it is accepted, and after it is closed */
+    struct engine_socket *socket; /* NULL before it is added, and after it is closed */
     struct pipe to_worker;
     struct pipe to_peer;
     size_t receive_size;
@@ -36,15 +38,21 @@ struct conn {
 /* Descriptors of connections begin here, where close(2) finds nothing to close. */
 enum { FD_BASE = 1 << 30 };
 
-struct engine_sim {
-    struct engine engine;
+/* Where the connections are, and the time; freed with the last of its engines. */
+struct network {
     struct conn conns[SIM_CONN_COUNT_MAX];
     int conn_count;
+    int engine_count;
+    uint64_t now_ns;
+};
+
+struct engine_sim {
+    struct engine engine;
+    struct network *network;
     int accept_fail_count;
     int accept_fail_code;
     int add_fail_count;
     int start_fail_count;
-    uint64_t now_ns;
     int64_t wait_ns; /* what the last turn would have waited for */
     sim_dice *dice;  /* NULL: everything in order and at once */
     void *dice_context;
@@ -58,14 +66,30 @@ static struct engine_sim *of(struct engine *engine)
 
 static struct conn *conn_at(struct engine *engine, sim_conn conn)
 {
-    assert(conn >= 0 && conn < of(engine)->conn_count);
-    return &of(engine)->conns[conn];
+    struct network *const network = of(engine)->network;
+
+    assert(conn >= 0 && conn < network->conn_count);
+    return &network->conns[conn];
 }
 
 /* The sockets' descriptors tell the connections' numbers. */
 static struct conn *conn_of(struct engine *engine, const struct engine_socket *socket)
 {
     return conn_at(engine, socket->fd - FD_BASE);
+}
+
+/* The next of the engine's connections at or behind *@index, and the index behind it; NULL when
+ * there is none.  Connections may come and go meanwhile. */
+static struct conn *next_conn(const struct engine_sim *self, int *index)
+{
+    struct network *const network = self->network;
+
+    while (*index < network->conn_count) {
+        struct conn *const conn = &network->conns[(*index)++];
+        if (conn->engine == &self->engine)
+            return conn;
+    }
+    return NULL;
 }
 
 /* One of @count outcomes; without dice always the last one, which is the plain one. */
@@ -108,7 +132,7 @@ static size_t smaller_of(size_t a, size_t b)
 
 static uint64_t sim_now_ns(struct engine *engine)
 {
-    return of(engine)->now_ns;
+    return of(engine)->network->now_ns;
 }
 
 static int sim_listen_start(struct engine *engine, struct engine_listener *listener)
@@ -138,8 +162,20 @@ static int sim_add(struct engine *engine, struct engine_socket *socket, int fd)
         return -ENOMEM;
     }
     *socket = (struct engine_socket){.fd = fd, .receiving = true};
+    assert(conn->accepted && !conn->engine && !conn->closed);
+    conn->engine = engine;
     conn->socket = socket;
     return 0;
+}
+
+static void sim_refuse(struct engine *engine, int fd)
+{
+    struct conn *const conn = conn_at(engine, fd - FD_BASE);
+
+    assert(conn->accepted && !conn->engine && !conn->closed);
+    conn->closed = true;
+    conn->worker_finished = true;
+    conn->worker_reset = pipe_left(&conn->to_worker) > 0;
 }
 
 static void sim_receive(struct engine *engine, struct engine_socket *socket, bool on)
@@ -215,58 +251,70 @@ static void sim_wake(struct engine *engine)
     atomic_store(&of(engine)->woken, true);
 }
 
+static void leave_network(struct engine_sim *self)
+{
+    struct network *const network = self->network;
+
+    if (--network->engine_count > 0)
+        return;
+    for (int i = 0; i < network->conn_count; i++) {
+        assert(!network->conns[i].accepted || network->conns[i].closed);
+        free(network->conns[i].to_worker.data);
+        free(network->conns[i].to_peer.data);
+    }
+    free(network);
+}
+
 static void sim_free(struct engine *engine)
 {
     struct engine_sim *const self = of(engine);
+    struct conn *conn;
+    int index = 0;
 
-    for (int i = 0; i < self->conn_count; i++) {
-        assert(!self->conns[i].socket);
-        free(self->conns[i].to_worker.data);
-        free(self->conns[i].to_peer.data);
-    }
+    while ((conn = next_conn(self, &index)))
+        assert(!conn->socket);
+    leave_network(self);
     free(self);
 }
 
 /* --- the turn --- */
 
-static bool accept_one(struct engine_sim *self, int index)
+static void accept_one(struct engine_sim *self, struct conn *conn)
 {
-    struct conn *const conn = &self->conns[index];
     struct engine *const engine = &self->engine;
+    const int fd = FD_BASE + (int)(conn - self->network->conns);
 
     if (conn->accepted || !conn->listener->accepting)
-        return false;
+        return;
     if (self->accept_fail_count > 0) {
         self->accept_fail_count--;
-        if (self->accept_fail_code == -ECONNABORTED) /* it was this connection that failed */
+        if (self->accept_fail_code == -ECONNABORTED) { /* it was this connection that failed */
             conn->accepted = conn->closed = conn->worker_reset = true;
+            conn->engine = NULL;
+        }
         engine->events->accept_failed(engine->owner, conn->listener, self->accept_fail_code);
-        return true;
+        return;
     }
     conn->accepted = true;
-    engine->events->accepted(engine->owner, conn->listener, FD_BASE + index);
-    if (!conn->socket) { /* the owner has closed it */
-        conn->closed = true;
-        conn->worker_finished = true;
-        conn->worker_reset = pipe_left(&conn->to_worker) > 0;
-    }
-    return true;
+    conn->engine = NULL; /* the owner's, to add here or elsewhere, or to refuse */
+    engine->events->accepted(engine->owner, conn->listener, fd);
 }
 
-static void accept_turn(struct engine_sim *self)
+/* @listener: of this one only, unless it is NULL. */
+static void accept_all(struct engine_sim *self, const struct engine_listener *listener)
 {
-    for (int i = 0; i < self->conn_count; i++)
-        accept_one(self, i);
+    struct conn *conn;
+    int index = 0;
+
+    while ((conn = next_conn(self, &index))) {
+        if (!listener || conn->listener == listener)
+            accept_one(self, conn);
+    }
 }
 
 static void sim_listen_drain(struct engine *engine, struct engine_listener *listener)
 {
-    struct engine_sim *const self = of(engine);
-
-    for (int i = 0; i < self->conn_count; i++) {
-        if (self->conns[i].listener == listener)
-            accept_one(self, i);
-    }
+    accept_all(of(engine), listener);
     sim_listen_stop(engine, listener);
 }
 
@@ -329,25 +377,30 @@ static void conn_turn(struct engine_sim *self, struct conn *conn)
 /* One turn of each connection.  With dice, from anywhere on, and some are left for later. */
 static void conns_turn(struct engine_sim *self)
 {
-    const uint32_t count = (uint32_t)self->conn_count;
+    struct network *const network = self->network;
+    const uint32_t count = (uint32_t)network->conn_count;
     const uint32_t first = count > 0 ? roll(self, count) + 1 : 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        if (roll(self, 8) != 0)
-            conn_turn(self, &self->conns[(first + i) % count]);
+        struct conn *const conn = &network->conns[(first + i) % count];
+        if (conn->engine == &self->engine && roll(self, 8) != 0)
+            conn_turn(self, conn);
     }
 }
 
 static void close_turn(struct engine_sim *self)
 {
-    for (int i = 0; i < self->conn_count; i++) {
-        struct conn *const conn = &self->conns[i];
+    struct conn *conn;
+    int index = 0;
+
+    while ((conn = next_conn(self, &index))) {
         struct engine_socket *const socket = conn->socket;
 
         if (!conn->to_close || roll(self, 4) == 0)
             continue;
         conn->to_close = false;
         conn->closed = true;
+        conn->engine = NULL;
         conn->socket = NULL;
         buffer_put(self->engine.pool, socket->sending);
         socket->sending = NULL;
@@ -356,19 +409,26 @@ static void close_turn(struct engine_sim *self)
     }
 }
 
+static void wake_turn(struct engine_sim *self)
+{
+    if (atomic_exchange(&self->woken, false))
+        self->engine.events->woken(self->engine.owner);
+}
+
 static void sim_turn(struct engine *engine, int64_t timeout_ns)
 {
     struct engine_sim *const self = of(engine);
 
     self->wait_ns = timeout_ns; /* time passes by sim_advance_ms() only */
-    engine_date(engine, self->now_ns);
-    const bool wake_late = roll(self, 2) == 0;
-    if (!wake_late && atomic_exchange(&self->woken, false))
-        engine->events->woken(engine->owner);
-    accept_turn(self);
+    engine_date(engine, self->network->now_ns);
+    /* First or last; or in the next turn, as if it had come when this one had looked. */
+    const uint32_t wake_when = roll(self, 6);
+    if (wake_when > 2)
+        wake_turn(self);
+    accept_all(self, NULL);
     conns_turn(self);
-    if (wake_late && atomic_exchange(&self->woken, false))
-        engine->events->woken(engine->owner);
+    if (wake_when == 1 || wake_when == 2)
+        wake_turn(self);
     close_turn(self);
 }
 
@@ -379,6 +439,7 @@ static const struct engine_ops sim_ops = {
     .listen_stop = sim_listen_stop,
     .listen_drain = sim_listen_drain,
     .add = sim_add,
+    .refuse = sim_refuse,
     .receive = sim_receive,
     .send = sim_send,
     .finish = sim_finish_output,
@@ -392,29 +453,47 @@ int engine_sim_new(struct engine **ret_engine, const struct engine_events *event
                    struct buffer_pool *pool, struct counters *counters, struct ackd_error *error)
 {
     struct engine_sim *const self = calloc(1, sizeof *self);
+    struct network *const network = calloc(1, sizeof *network);
 
-    if (!self)
+    if (!self || !network) {
+        free(self);
+        free(network);
         return error_raise(error, -ENOMEM, "no memory for a simulated engine");
+    }
+    network->engine_count = 1;
+    network->now_ns = NS_PER_S;
+    self->network = network;
     self->engine = (struct engine){
         .ops = &sim_ops, .events = events, .owner = owner, .pool = pool, .counters = counters};
-    self->now_ns = NS_PER_S;
-    engine_date(&self->engine, self->now_ns);
+    engine_date(&self->engine, network->now_ns);
     *ret_engine = &self->engine;
     return 0;
+}
+
+void sim_share(struct engine *engine, struct engine *other)
+{
+    struct engine_sim *const self = of(engine);
+
+    assert(self->network->engine_count == 1 && self->network->conn_count == 0);
+    leave_network(self);
+    self->network = of(other)->network;
+    self->network->engine_count++;
+    engine_date(engine, self->network->now_ns);
 }
 
 /* --- the peer's side --- */
 
 sim_conn sim_connect(struct engine *engine, struct engine_listener *listener)
 {
-    struct engine_sim *const self = of(engine);
+    struct network *const network = of(engine)->network;
 
-    assert(self->conn_count < SIM_CONN_COUNT_MAX);
-    self->conns[self->conn_count] = (struct conn){.listener = listener,
-                                                  .receive_size = ENGINE_RECV_SIZE,
-                                                  .send_at_once = SIZE_MAX,
-                                                  .send_in_all = SIZE_MAX};
-    return self->conn_count++;
+    assert(network->conn_count < SIM_CONN_COUNT_MAX);
+    network->conns[network->conn_count] = (struct conn){.engine = engine,
+                                                        .listener = listener,
+                                                        .receive_size = ENGINE_RECV_SIZE,
+                                                        .send_at_once = SIZE_MAX,
+                                                        .send_in_all = SIZE_MAX};
+    return network->conn_count++;
 }
 
 sim_conn sim_conn_of(const struct engine_socket *socket)
@@ -520,10 +599,22 @@ bool sim_is_ready(struct engine *engine)
 {
     const struct engine_sim *const self = of(engine);
     bool is_ready = atomic_load(&self->woken);
+    const struct conn *conn;
+    int index = 0;
 
-    for (int i = 0; i < self->conn_count && !is_ready; i++)
-        is_ready = conn_is_ready(&self->conns[i]);
+    while (!is_ready && (conn = next_conn(self, &index)))
+        is_ready = conn_is_ready(conn);
     return is_ready;
+}
+
+int sim_open_count(struct engine *engine)
+{
+    const struct network *const network = of(engine)->network;
+    int count = 0;
+
+    for (int i = 0; i < network->conn_count; i++)
+        count += network->conns[i].accepted && !network->conns[i].closed;
+    return count;
 }
 
 int64_t sim_wait_ns(struct engine *engine)
@@ -533,5 +624,5 @@ int64_t sim_wait_ns(struct engine *engine)
 
 void sim_advance_ms(struct engine *engine, uint32_t ms)
 {
-    of(engine)->now_ns += ms * NS_PER_MS;
+    of(engine)->network->now_ns += ms * NS_PER_MS;
 }

@@ -9,6 +9,9 @@
  *      sim_finish(), sim_reset() > finished, broken
  *      sim_advance()  ---------->  the clock
  *
+ * Several engines may stand in one network: a connection that one has accepted may be added to
+ * another, and the test need not know which of them has it.
+ *
  * Everything happens in engine_turn(), in an order that is always the same, or in one that dice
  * choose (sim_set_dice).  Single-threaded; of all calls only engine_wake() may come from
  * elsewhere. */
@@ -28,7 +31,12 @@ typedef int sim_conn;
 int engine_sim_new(struct engine **ret_engine, const struct engine_events *events, void *owner,
                    struct buffer_pool *pool, struct counters *counters, struct ackd_error *error);
 
-/* Connects to @listener; `accepted` is said in the next turn in which it accepts. */
+/* Puts @engine, which has no connections yet, into the network of @other: they have connections and
+ * the time in common.  In what follows any of them stands for the network, where it is about a
+ * connection or the time. */
+void sim_share(struct engine *engine, struct engine *other);
+
+/* Connects to @listener of @engine; `accepted` is said in the next turn in which it accepts. */
 sim_conn sim_connect(struct engine *engine, struct engine_listener *listener);
 
 /* The connection of a worker's socket that is not closed. */
@@ -61,6 +69,9 @@ void sim_fail_accepts(struct engine *engine, int count, int code);
 /* Makes the next @adds new connections, and the next @starts of listeners, fail for want of memory.
  */
 void sim_fail_adds(struct engine *engine, int adds, int starts);
+
+/* Connections of the network that were accepted and are not closed. */
+int sim_open_count(struct engine *engine);
 
 /* Bytes that the peer has sent and the worker has not received. */
 size_t sim_unread_size(struct engine *engine, sim_conn conn);

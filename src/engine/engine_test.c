@@ -989,6 +989,33 @@ static void a_pause_from_within_leaves_the_others_in_the_queue(void **state)
     teardown(&rig);
 }
 
+/* By any engine: whoever accepted it. */
+static void what_is_refused_is_closed(void **state)
+{
+    struct rig rig;
+    struct rig other;
+    int clients[2];
+    char byte;
+
+    (void)state;
+    setup_listening(&rig, false);
+    setup_listening(&other, false);
+    connect_clients(&rig, clients, 2);
+    turn(&rig);
+    assert_int_equal(rig.accepted_count, 2);
+    const int fd_count = test_fd_count();
+    engine_refuse(rig.engine, rig.accepted[0]);
+    assert_int_equal(test_fd_count(), fd_count - 1);
+    engine_refuse(other.engine, rig.accepted[1]);
+    assert_int_equal(test_fd_count(), fd_count - 2);
+    rig.accepted_count = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(recv(clients[i], &byte, 1, 0), 0);
+    close_all(clients, 2);
+    teardown(&other);
+    teardown(&rig);
+}
+
 static void trap_10_out_of_descriptors_is_told_once_and_passes(void **state)
 {
     struct rlimit before;
@@ -1199,6 +1226,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(trap_18_an_old_event_never_meets_a_new_connection),
     cmocka_unit_test(accepts_so_many_in_a_turn),
     cmocka_unit_test(a_pause_from_within_leaves_the_others_in_the_queue),
+    cmocka_unit_test(what_is_refused_is_closed),
     cmocka_unit_test(trap_10_out_of_descriptors_is_told_once_and_passes),
     cmocka_unit_test(a_drain_empties_the_queue_and_stops),
     cmocka_unit_test(two_engines_share_a_listener),

@@ -732,6 +732,7 @@ static const struct engine_ops uring_ops = {
     .listen_stop = uring_listen_stop,
     .listen_drain = uring_listen_drain,
     .add = uring_add,
+    .refuse = socket_ops_refuse,
     .receive = uring_receive,
     .send = uring_send,
     .finish = socket_ops_finish,

@@ -124,6 +124,12 @@ void socket_ops_close(struct engine *engine, struct engine_socket *socket)
     engine->events->closed(engine->owner, socket);
 }
 
+void socket_ops_refuse(struct engine *engine, int fd)
+{
+    (void)engine;
+    close(fd);
+}
+
 void socket_ops_finish(struct engine *engine, struct engine_socket *socket)
 {
     (void)engine;

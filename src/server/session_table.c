@@ -5,17 +5,15 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct session *session_of_timer(struct wheel_entry *entry)
 {
     return (struct session *)(void *)((char *)entry - offsetof(struct session, timer));
 }
 
-static void put_free(struct session_table *table, struct session *session)
+static struct session *at(const struct session_table *table, uint32_t slot)
 {
-    session->timer.next = table->free ? &table->free->timer : NULL;
-    table->free = session;
+    return &table->chunks[slot / SESSION_CHUNK_COUNT][slot % SESSION_CHUNK_COUNT];
 }
 
 static bool grow(struct session_table *table)
@@ -26,20 +24,15 @@ static bool grow(struct session_table *table)
         return false;
     table->chunks = chunks;
 
-    /* Whole pages: an allocator that rounds up, or moves a large block within its page (as
-     * jemalloc does), would cost each session a fifth of its size. */
+    /* Whole pages, so that an allocator which moves a large block within its page, as jemalloc
+     * does, leaves it where it is.  Not cleared: that would be to touch it. */
     const size_t size = SESSION_CHUNK_COUNT * sizeof(struct session);
     _Static_assert(SESSION_CHUNK_COUNT * sizeof(struct session) % SESSION_CHUNK_ALIGNMENT == 0,
                    "aligned_alloc wants a multiple of its alignment");
     struct session *const chunk = aligned_alloc(SESSION_CHUNK_ALIGNMENT, size);
     if (!chunk)
         return false;
-    memset(chunk, 0, size);
     chunks[table->chunk_count] = chunk;
-    for (uint32_t i = SESSION_CHUNK_COUNT; i-- > 0;) {
-        chunk[i].slot = table->chunk_count * SESSION_CHUNK_COUNT + i;
-        put_free(table, &chunk[i]);
-    }
     table->chunk_count++;
     return true;
 }
@@ -53,15 +46,32 @@ void session_table_deinit(struct session_table *table)
     *table = (struct session_table){0};
 }
 
-struct session *session_table_take(struct session_table *table)
+static struct session *take_free(struct session_table *table)
 {
-    if (!table->free && !grow(table))
-        return NULL;
-
     struct session *const session = table->free;
+
     table->free = session->timer.next ? session_of_timer(session->timer.next) : NULL;
     *session = (struct session){.slot = session->slot, .generation = session->generation};
-    table->open_count++;
+    return session;
+}
+
+/* The first slot that nobody has had yet: its memory is as malloc(3) left it. */
+static struct session *take_unused(struct session_table *table)
+{
+    if (table->used_count == table->chunk_count * SESSION_CHUNK_COUNT && !grow(table))
+        return NULL;
+
+    struct session *const session = at(table, table->used_count);
+    *session = (struct session){.slot = table->used_count++};
+    return session;
+}
+
+struct session *session_table_take(struct session_table *table)
+{
+    struct session *const session = table->free ? take_free(table) : take_unused(table);
+
+    if (session)
+        table->open_count++;
     return session;
 }
 
@@ -71,18 +81,14 @@ void session_table_put(struct session_table *table, struct session *session)
     session->state = SESSION_FREE;
     session->generation++;
     table->open_count--;
-    put_free(table, session);
-}
-
-static struct session *at(const struct session_table *table, uint32_t slot)
-{
-    return &table->chunks[slot / SESSION_CHUNK_COUNT][slot % SESSION_CHUNK_COUNT];
+    session->timer.next = table->free ? &table->free->timer : NULL;
+    table->free = session;
 }
 
 struct session *session_table_find(const struct session_table *table, uint32_t slot,
                                    uint32_t generation)
 {
-    if (slot / SESSION_CHUNK_COUNT >= table->chunk_count)
+    if (slot >= table->used_count)
         return NULL;
 
     struct session *const session = at(table, slot);
@@ -93,7 +99,7 @@ struct session *session_table_find(const struct session_table *table, uint32_t s
 
 const struct session *session_table_peek(const struct session_table *table, uint32_t slot)
 {
-    if (slot >= session_table_slot_count(table))
+    if (slot >= table->used_count)
         return NULL;
 
     const struct session *const session = at(table, slot);
@@ -102,7 +108,7 @@ const struct session *session_table_peek(const struct session_table *table, uint
 
 struct session *session_table_next(const struct session_table *table, uint32_t *slot)
 {
-    for (; *slot < session_table_slot_count(table); (*slot)++) {
+    for (; *slot < table->used_count; (*slot)++) {
         struct session *const session = at(table, *slot);
         if (session->state != SESSION_FREE) {
             (*slot)++;

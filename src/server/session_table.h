@@ -4,20 +4,24 @@
  *
  * Sessions stand in chunks that are never moved or freed while the table lives, so a pointer to
  * one is always a pointer to one; a slot's generation tells whether it is still the same.  It
- * grows to the largest number that were open at the same time.  One thread. */
+ * grows to the largest number that were open at the same time, and writes to no slot before that
+ * is taken: what it costs grows by the page, not by the chunk.  One thread. */
 #ifndef SERVER_SESSION_TABLE_H
 #define SERVER_SESSION_TABLE_H
 
 #include "server/session.h"
 
 enum {
-    SESSION_CHUNK_COUNT = 512, /* sessions a chunk holds: 15 pages to the byte at 120 bytes each */
+    /* Sessions a chunk holds: 2 MiB at 128 bytes each, of which those that were never taken cost
+     * only addresses.  What an allocator keeps of a block is nothing beside so many. */
+    SESSION_CHUNK_COUNT = 16384,
     SESSION_CHUNK_ALIGNMENT = 4096,
 };
 
 struct session_table {
     struct session **chunks;
     uint32_t chunk_count;
+    uint32_t used_count; /* slots below have been taken at some time; those from here on never */
     uint32_t open_count;
     struct session *free; /* linked through timer.next */
 };
@@ -41,10 +45,10 @@ struct session *session_table_find(const struct session_table *table, uint32_t s
 /* The session at @slot if it is in use, else NULL. */
 const struct session *session_table_peek(const struct session_table *table, uint32_t slot);
 
-/* How many slots there are, free ones too. */
+/* How many slots were ever taken, free ones too. */
 static inline uint32_t session_table_slot_count(const struct session_table *table)
 {
-    return table->chunk_count * SESSION_CHUNK_COUNT;
+    return table->used_count;
 }
 
 /* The session in use with the smallest slot >= *@slot, and that slot + 1; NULL when there is none

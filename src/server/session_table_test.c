@@ -104,6 +104,46 @@ static void sessions_stay_where_they_are_while_it_grows(void **state)
     assert_int_equal(table.chunk_count, 0);
 }
 
+/* What nobody has had is not even written to: a chunk costs only the pages that are used. */
+static void what_was_never_taken_is_not_touched(void **state)
+{
+    struct session_table table = {0};
+    struct session pattern;
+    uint32_t slot = 0;
+
+    (void)state;
+    struct session *const first = take(&table);
+    struct session *const second = take(&table);
+    struct session *const chunk = table.chunks[0];
+    assert_ptr_equal(first, &chunk[0]);
+    assert_ptr_equal(second, &chunk[1]);
+
+    /* As malloc(3) may have left it. */
+    memset(&pattern, 0xa5, sizeof pattern);
+    for (int i = 2; i < SESSION_CHUNK_COUNT; i++)
+        chunk[i] = pattern;
+    session_table_put(&table, first);
+    assert_ptr_equal(take(&table), first); /* before one that is new */
+    assert_null(session_table_find(&table, 2, pattern.generation));
+    assert_null(session_table_peek(&table, 2));
+    assert_ptr_equal(session_table_next(&table, &slot), first);
+    assert_ptr_equal(session_table_next(&table, &slot), second);
+    assert_null(session_table_next(&table, &slot));
+    assert_int_equal(session_table_slot_count(&table), 2);
+    for (int i = 2; i < SESSION_CHUNK_COUNT; i++)
+        assert_memory_equal(&chunk[i], &pattern, sizeof pattern);
+
+    struct session *const third = session_table_take(&table);
+    const struct session fresh = {.slot = 2};
+    assert_ptr_equal(third, &chunk[2]);
+    assert_memory_equal(third, &fresh, sizeof fresh);
+    assert_memory_equal(&chunk[3], &pattern, sizeof pattern);
+    third->state = SESSION_OPEN;
+    for (slot = 0; slot < 3; slot++)
+        session_table_put(&table, &chunk[slot]);
+    session_table_deinit(&table);
+}
+
 static void iteration_passes_over_free_slots(void **state)
 {
     struct session_table table = {0};
@@ -140,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_taken_session_is_empty_and_found),
         cmocka_unit_test(a_slot_that_is_reused_has_a_new_generation),
         cmocka_unit_test(sessions_stay_where_they_are_while_it_grows),
+        cmocka_unit_test(what_was_never_taken_is_not_touched),
         cmocka_unit_test(iteration_passes_over_free_slots),
     };
     return cmocka_run_group_tests_name("session_table", tests, NULL, NULL);

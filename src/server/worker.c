@@ -90,7 +90,7 @@ static void open_conn(struct worker *worker, int fd, enum dialect dialect)
     if (!session) {
         counter_add(&worker->counters.rejected_no_memory, 1);
         atomic_fetch_sub(&worker->shared->conn_count, 1);
-        close(fd);
+        engine_refuse(worker->engine, fd);
         return;
     }
     counter_add(&worker->counters.connections_accepted, 1);
@@ -108,7 +108,7 @@ static void refuse_conn(struct worker *worker, int fd, enum dialect dialect)
 {
     (void)dialect;
     atomic_fetch_sub(&worker->shared->conn_count, 1);
-    close(fd);
+    engine_refuse(worker->engine, fd);
 }
 
 static void on_accepted(void *owner, struct engine_listener *listener, int fd)
@@ -119,7 +119,7 @@ static void on_accepted(void *owner, struct engine_listener *listener, int fd)
     worker->accept_pause_ms = 0;
     if (!take_conn(worker)) {
         counter_add(&worker->counters.rejected_max_conns, 1);
-        close(fd);
+        engine_refuse(worker->engine, fd);
         return;
     }
     if (worker->obeyed != WORKER_RUN || !handoff_give(worker, fd, from->dialect))

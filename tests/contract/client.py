@@ -40,6 +40,17 @@ def explain(got, want):
             f"should be {want[start:end].hex(' ')}")
 
 
+def wait_ready(sock, seconds, reading=False, writing=False):
+    """Whether @sock can be read and whether it can be written, once one that is wanted is so or
+    @seconds are over.  With poll(2): select(2) takes no descriptor beyond 1023."""
+    poller = select.poll()
+    poller.register(sock, (select.POLLIN if reading else 0) | (select.POLLOUT if writing else 0))
+    found = sum(events for _, events in poller.poll(max(0, seconds) * 1000))
+    gone = bool(found & (select.POLLERR | select.POLLHUP))  # then reading or writing says why
+    return (reading and (gone or bool(found & select.POLLIN)),
+            writing and (gone or bool(found & select.POLLOUT)))
+
+
 # What an Ethernet carries.  Over loopback, with segments of 64 KiB, the kernel alone would hold
 # megabytes of acks that nobody reads, and a server's own queue would never be seen.
 SEGMENT_SIZE = 1400
@@ -148,7 +159,7 @@ class Client:
 
     def is_ended_within(self, seconds):
         """True when FIN or RST comes within @seconds; for pacing what is sent meanwhile."""
-        if not select.select([self.socket], [], [], seconds)[0]:
+        if not wait_ready(self.socket, seconds, reading=True)[0]:
             return False
         try:
             return self.socket.recv(1, socket.MSG_PEEK) == b""
@@ -165,7 +176,7 @@ class Client:
         """Sends @data until the socket has taken nothing for @patience seconds.  Returns what is
         left of it."""
         unsent = memoryview(data)
-        while unsent and select.select([], [self.socket], [], patience)[1]:
+        while unsent and wait_ready(self.socket, patience, writing=True)[1]:
             try:
                 unsent = unsent[self.socket.send(unsent, socket.MSG_DONTWAIT):]
             except BlockingIOError:
@@ -180,8 +191,8 @@ class Client:
         while unsent or len(got) < len(want):
             left = end - time.monotonic()
             assert left > 0, f"{len(unsent)} bytes unsent, {len(got)} of {len(want)} received"
-            readable, writable, _ = select.select(
-                [self.socket], [self.socket] if unsent else [], [], left)
+            readable, writable = wait_ready(self.socket, left, reading=True,
+                                            writing=bool(unsent))
             if writable:
                 try:
                     unsent = unsent[self.socket.send(unsent, socket.MSG_DONTWAIT):]

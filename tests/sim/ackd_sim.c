@@ -28,7 +28,8 @@ enum {
     BLOCK_COUNT = 64,
     SEED_TIMEOUT_S = 60,
 
-    /* With so many, each close reason must have occurred: else the scenarios are too tame. */
+    /* With so many, each close reason and a hand-over must have occurred: else the scenarios are
+       too tame. */
     SEEDS_FOR_ALL = 5000,
 };
 
@@ -39,6 +40,7 @@ struct range {
     _Atomic uint64_t sum; /* over all seeds, in any order */
     _Atomic uint64_t turns;
     _Atomic uint64_t conns;
+    _Atomic uint64_t handed;
     _Atomic uint64_t acks;
     _Atomic uint64_t ms;
     _Atomic uint64_t closed[CLOSE_REASON_COUNT];
@@ -56,6 +58,7 @@ static void play_block(struct range *range, int job, uint64_t first)
         atomic_fetch_add(&range->sum, outcome.sum);
         atomic_fetch_add(&range->turns, outcome.turns);
         atomic_fetch_add(&range->conns, outcome.conns);
+        atomic_fetch_add(&range->handed, outcome.handed);
         atomic_fetch_add(&range->acks, outcome.acks);
         atomic_fetch_add(&range->ms, outcome.ms);
         for (int i = 0; i < CLOSE_REASON_COUNT; i++)
@@ -102,15 +105,16 @@ static int wait_for_jobs(struct range *range, const pid_t *pids, int count, cons
     return failed_count;
 }
 
-/* Prints what was played.  Whether connections were closed for each reason there is. */
+/* Prints what was played.  Whether connections were handed over, and closed for each reason there
+ * is. */
 static bool print_sums(const struct range *range)
 {
-    bool has_all = true;
+    bool has_all = atomic_load(&range->handed) > 0;
 
-    printf("sim: %" PRIu64 " connections, %" PRIu64 " acks checked, %" PRIu64 " turns, %" PRIu64
-           " s of simulated time\nsim: closed:",
-           atomic_load(&range->conns), atomic_load(&range->acks), atomic_load(&range->turns),
-           atomic_load(&range->ms) / 1000);
+    printf("sim: %" PRIu64 " connections, %" PRIu64 " of them handed over, %" PRIu64
+           " acks checked, %" PRIu64 " turns, %" PRIu64 " s of simulated time\nsim: closed:",
+           atomic_load(&range->conns), atomic_load(&range->handed), atomic_load(&range->acks),
+           atomic_load(&range->turns), atomic_load(&range->ms) / 1000);
     for (int i = 0; i < CLOSE_REASON_COUNT; i++) {
         printf(" %s %" PRIu64, close_reason_word((enum close_reason)i),
                atomic_load(&range->closed[i]));
@@ -145,7 +149,8 @@ static int play_range(uint64_t first, uint64_t last, int job_count, const char *
     if (wait_for_jobs(range, pids, job_count, program) > 0)
         return 1;
     if (!print_sums(range) && last - first >= SEEDS_FOR_ALL) {
-        fputs("sim: there are reasons for which nothing was closed\n", stderr);
+        fputs("sim: there are reasons for which nothing was closed, or nothing was handed over\n",
+              stderr);
         return 1;
     }
     printf("sim: seeds %" PRIu64 "..%" PRIu64 ", %" PRIu64 " played in %.1f s, nothing found "

@@ -4,7 +4,12 @@
  *
  *      SUBMITs received = acks sent + dropped + waiting to be sent + waiting for the handler
  *      buffers out      = stashes + sends in flight + queued acks + acks of deferred batches
- *      accepted         = open + closed, over all reasons */
+ *      accepted         = open + closed, over all reasons
+ *
+ * and over all workers:
+ *      what the network has = open + on their way from one worker to another = what conns_max
+ *                             counts
+ *      coming               = mail of the worker to which they are on their way */
 #include "world.h"
 
 /* Sums over the sessions of a worker, and over the batches that wait elsewhere. */
@@ -142,6 +147,36 @@ static void check_wheel(const struct world *world, const struct worker *worker)
     check_equal(world, "armed timers", worker->wheel.armed_count, armed_count);
 }
 
+static uint32_t count_mail(const struct mailbox *mailbox)
+{
+    uint32_t count = 0;
+
+    for (const struct mail *mail = atomic_load(&mailbox->newest); mail; mail = mail->next)
+        count++;
+    return count;
+}
+
+/* Connections: in workers, on their way between them, and in the network. */
+static void check_conns(const struct world *world)
+{
+    const struct ackd_server *const server = world->server;
+    uint64_t conns = 0;
+
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        const struct worker *const worker = &server->workers[i];
+        const uint32_t mail_count = count_mail(&worker->handoff.mailbox);
+
+        check_equal(world, "connections on their way, or a door that is shut",
+                    worker->handoff.coming, worker->finished ? UINT32_MAX : mail_count);
+        check_equal(world, "connections on their way to who has finished", 0,
+                    worker->finished ? mail_count : 0);
+        conns += worker->table.open_count + mail_count;
+    }
+    check_equal(world, "connections", server->shared.conn_count, conns);
+    check_equal(world, "connections of the network", (uint64_t)sim_open_count(world->network),
+                conns);
+}
+
 void books_check(const struct world *world, const struct worker *worker)
 {
     const struct counters *const counters = &worker->counters;
@@ -174,6 +209,7 @@ void books_check(const struct world *world, const struct worker *worker)
     check_equal(world, "open sessions", worker->table.open_count, sums.sessions);
     check_equal(world, "accepted connections", counter_read(&counters->connections_accepted),
                 sums.sessions + closed);
+    check_conns(world);
     if (is_thorough) {
         check_pool(world, &worker->pool);
         check_wheel(world, worker);

@@ -15,18 +15,15 @@ static struct worker *worker_of(const struct ackd_batch *batch)
 
 static struct peer *peer_of(struct world *world, const struct ackd_batch *batch)
 {
-    struct worker *const worker = worker_of(batch);
     const struct session *const session =
-        session_table_find(&worker->table, batch->slot, batch->generation);
+        session_table_find(&worker_of(batch)->table, batch->slot, batch->generation);
 
     if (!session || session->state == SESSION_CLOSING)
         return NULL;
-    const sim_conn conn = sim_conn_of(&session->socket);
-    for (uint32_t i = 0; i < world->peer_count; i++) {
-        if (world->peers[i].worker == worker && world->peers[i].conn == conn)
-            return &world->peers[i];
-    }
-    world_fail(world, "a batch of slot %u is nobody's", batch->slot);
+    struct peer *const peer = world_peer(world, sim_conn_of(&session->socket));
+    if (!peer || peer->worker != worker_of(batch))
+        world_fail(world, "a batch of slot %u is nobody's", batch->slot);
+    return peer;
 }
 
 /* The next SUBMIT of @peer behind frame @index. */

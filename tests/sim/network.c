@@ -21,8 +21,13 @@ static int new_engine(struct engine **ret_engine, const struct engine_events *ev
 
     if (status < 0)
         return status;
-    sim_advance_ms(*ret_engine, network_world->start_ms);
-    (*ret_engine)->turn_ns = engine_now_ns(*ret_engine);
+    if (network_world->network) {
+        sim_share(*ret_engine, network_world->network);
+    } else {
+        network_world->network = *ret_engine;
+        sim_advance_ms(*ret_engine, network_world->start_ms);
+        engine_date(*ret_engine, engine_now_ns(*ret_engine));
+    }
     sim_set_dice(*ret_engine, throw_dice, &network_world->dice);
     return 0;
 }

@@ -428,6 +428,8 @@ static void judge_open(struct peer *peer, const struct session *session)
         return;
     if (sim_unread_size(peer->worker->engine, peer->conn) > 0 || !session->socket.receiving)
         world_fail(world, "peer %u: nothing is owed, and it is not read", peer->index);
+    if (world->draining)
+        world_fail(world, "peer %u: nothing is owed, and the drain does not end it", peer->index);
 }
 
 static uint32_t later_of(uint32_t a_ms, uint32_t b_ms)

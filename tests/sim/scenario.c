@@ -53,7 +53,7 @@ static void draw_options(struct world *world)
     options->listen[options->listen_count++] = "127.0.0.1:8888";
     if (dice_chance(dice, 3))
         options->listen[options->listen_count++] = "127.0.0.1:8890,dialect=demo";
-    options->worker_count = dice_chance(dice, 3) ? 1 + dice_roll(dice, WORLD_WORKER_COUNT_MAX) : 1;
+    options->worker_count = dice_chance(dice, 2) ? 1 + dice_roll(dice, WORLD_WORKER_COUNT_MAX) : 1;
     options->frame_size_max = one_of(dice, frame_sizes, 8);
     options->window_count = one_of(dice, windows, 6);
     options->conns_max = one_of(dice, conns, 6);
@@ -244,6 +244,8 @@ static struct outcome sum_up(const struct world *world)
         outcome.sum = (outcome.sum ^ peer->acked_count) * UINT64_C(0x100000001b3);
         outcome.sum = (outcome.sum ^ (uint64_t)(peer->closed_reason + 1)) * UINT64_C(0x100000001b3);
     }
+    for (uint32_t i = 0; i < world->server->worker_count; i++)
+        outcome.handed += counter_read(&world->server->workers[i].counters.connections_handed);
     return outcome;
 }
 

@@ -71,6 +71,32 @@ static struct peer *peer_at(struct world *world, const struct worker *worker, ui
     world_fail(world, "slot %u of worker %u is nobody's", slot, worker->index);
 }
 
+struct peer *world_peer(struct world *world, sim_conn conn)
+{
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        if (world->peers[i].conn == conn)
+            return &world->peers[i];
+    }
+    return NULL;
+}
+
+/* A worker has opened a connection: the one that has accepted it, or another. */
+static void hear_accepted(struct world *world, struct worker *worker, const struct session *session)
+{
+    struct peer *const peer = world_peer(world, sim_conn_of(&session->socket));
+
+    if (!peer || peer->accepted)
+        world_fail(world, "slot %u of worker %u is nobody's, or accepted twice", session->slot,
+                   worker->index);
+    if (peer->worker != worker)
+        world_say(world, "peer %u: is worker %u's from now on", peer->index, worker->index);
+    peer->worker = worker;
+    peer->accepted = true;
+    peer->slot = session->slot;
+    peer->received_ms = peer->acked_ms = world->now_ms;
+    peer->partial_ms = peer->paused_ms = world->now_ms;
+}
+
 /* The log tells which connection got which slot, and why it ended. */
 static void hear(void *self, enum ackd_log_level level, const char *event,
                  const struct ackd_log_field *fields, size_t count)
@@ -82,20 +108,11 @@ static void hear(void *self, enum ackd_log_level level, const char *event,
     (void)level;
     if (slot == UINT32_MAX)
         return;
-    const struct worker *const worker = &world->server->workers[index];
+    struct worker *const worker = &world->server->workers[index];
     const struct session *const session =
         &worker->table.chunks[slot / SESSION_CHUNK_COUNT][slot % SESSION_CHUNK_COUNT];
     if (strcmp(event, "accepted") == 0) {
-        const sim_conn conn = sim_conn_of(&session->socket);
-        for (uint32_t i = 0; i < world->peer_count; i++) {
-            struct peer *const peer = &world->peers[i];
-            if (peer->worker != worker || peer->conn != conn)
-                continue;
-            peer->accepted = true;
-            peer->slot = slot;
-            peer->received_ms = peer->acked_ms = world->now_ms;
-            peer->partial_ms = peer->paused_ms = world->now_ms;
-        }
+        hear_accepted(world, worker, session);
     } else if (strcmp(event, "closed") == 0) {
         struct peer *const peer = peer_at(world, worker, slot);
         peer->closed = true;
@@ -183,9 +200,9 @@ static uint64_t progress_of(const struct worker *worker)
     uint64_t progress =
         counter_read(&counters->bytes_received) + counter_read(&counters->bytes_sent) +
         counter_read(&counters->connections_accepted) + counter_read(&counters->connections_open) +
-        counter_read(&counters->rejected_max_conns) + counter_read(&counters->rejected_no_memory) +
-        counter_read(&counters->accept_emfile) + counter_read(&counters->accept_aborted) +
-        counter_read(&counters->deferred_requests);
+        counter_read(&counters->connections_handed) + counter_read(&counters->rejected_max_conns) +
+        counter_read(&counters->rejected_no_memory) + counter_read(&counters->accept_emfile) +
+        counter_read(&counters->accept_aborted) + counter_read(&counters->deferred_requests);
 
     for (int i = 0; i < CLOSE_REASON_COUNT; i++)
         progress += counter_read(&counters->closed[i]) * 3;
@@ -210,70 +227,121 @@ static void turn(struct world *world, struct worker *worker)
     memory_watch(false);
     books_check(world, worker);
     for (uint32_t i = 0; i < world->peer_count; i++) {
-        if (world->peers[i].worker == worker)
-            peer_look(&world->peers[i]);
+        struct peer *const peer = &world->peers[i];
+        if (peer->worker == worker || !peer->accepted) /* else it may be on its way to anybody */
+            peer_look(peer);
     }
     if (worker->finished)
         finish_worker(world, worker);
 }
 
-/* Turns @worker for as long as its engine has something to say. */
-static void settle_worker(struct world *world, struct worker *worker)
+static bool is_ready(const struct world *world, const struct worker *worker)
 {
-    uint64_t progress = progress_of(worker);
-    int idle_count = 0;
+    return !world->worker_finished[worker->index] && sim_is_ready(worker->engine);
+}
 
-    while (!world->worker_finished[worker->index] && sim_is_ready(worker->engine)) {
-        turn(world, worker);
-        const uint64_t now = progress_of(worker);
-        idle_count = now == progress ? idle_count + 1 : 0;
-        progress = now;
-        if (idle_count > IDLE_TURN_COUNT_MAX)
-            world_fail(world, "worker %u: turns and turns, and nothing comes of it", worker->index);
+/* One of the workers whose engine has something to say; NULL when there is none. */
+static struct worker *find_ready(struct world *world)
+{
+    const uint32_t count = world->server->worker_count;
+    const uint32_t first = count > 1 ? dice_roll(&world->dice, count) : 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct worker *const worker = &world->server->workers[(first + i) % count];
+        if (is_ready(world, worker))
+            return worker;
+    }
+    return NULL;
+}
+
+/* Nothing is on its way from one worker to another when nobody has anything to say. */
+static void judge_handed(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->server->worker_count; i++) {
+        const struct worker *const worker = &world->server->workers[i];
+        if (!world->worker_finished[i] && worker->handoff.coming != 0)
+            world_fail(world, "worker %u: %u connections are on their way, and do not come", i,
+                       worker->handoff.coming);
     }
 }
 
-void world_settle(struct world *world)
+/* Turns workers for as long as an engine of them has something to say. */
+static void settle_workers(struct world *world)
 {
-    for (uint32_t i = 0; i < world->server->worker_count; i++)
-        settle_worker(world, &world->server->workers[i]);
+    uint64_t progress[WORLD_WORKER_COUNT_MAX] = {0};
+    int idle_count[WORLD_WORKER_COUNT_MAX] = {0};
+    struct worker *worker;
+
+    while ((worker = find_ready(world))) {
+        const uint32_t index = worker->index;
+        turn(world, worker);
+        const uint64_t now = progress_of(worker);
+        idle_count[index] = now == progress[index] ? idle_count[index] + 1 : 0;
+        progress[index] = now;
+        if (idle_count[index] > IDLE_TURN_COUNT_MAX)
+            world_fail(world, "worker %u: turns and turns, and nothing comes of it", index);
+    }
+    judge_handed(world);
+}
+
+static void judge_settled(struct world *world)
+{
     for (uint32_t i = 0; i < world->peer_count; i++)
         peer_judge_settled(&world->peers[i]);
 }
 
-/* How long @worker would wait now if nothing happened.  A turn in which nothing happens tells. */
-static uint32_t wait_ms(struct world *world, struct worker *worker)
+void world_settle(struct world *world)
+{
+    settle_workers(world);
+    judge_settled(world);
+}
+
+/* How long @worker would wait now if nothing happened.  A turn in which nothing happens tells; or
+ * something does happen, to it or to another, and is over then. */
+static uint32_t worker_wait_ms(struct world *world, struct worker *worker)
 {
     int spin_count = 0;
 
     do {
-        settle_worker(world, worker);
+        settle_workers(world);
         if (world->worker_finished[worker->index])
             return UINT32_MAX;
         turn(world, worker);
         if (spin_count++ > SPIN_COUNT_MAX)
             world_fail(world, "worker %u: waits for no time, and nothing happens", worker->index);
-    } while (sim_is_ready(worker->engine) || sim_wait_ns(worker->engine) == 0);
+    } while (is_ready(world, worker) || sim_wait_ns(worker->engine) == 0);
     return (uint32_t)((uint64_t)sim_wait_ns(worker->engine) / NS_PER_MS);
+}
+
+/* How long all workers would wait now if nothing happened: asked until nothing does. */
+static uint32_t wait_ms(struct world *world)
+{
+    uint64_t end_count;
+    uint32_t least;
+
+    do {
+        least = UINT32_MAX;
+        end_count = world->turn_count;
+        for (uint32_t i = 0; i < world->server->worker_count; i++) {
+            const uint32_t wait = worker_wait_ms(world, &world->server->workers[i]);
+            least = wait < least ? wait : least;
+            end_count += !world->worker_finished[i]; /* a turn that tells */
+        }
+    } while (world->turn_count != end_count || find_ready(world));
+    return least;
 }
 
 void world_pass(struct world *world, uint32_t ms)
 {
     while (ms > 0 && !world_is_over(world)) {
-        uint32_t step_ms = ms;
+        const uint32_t wait = wait_ms(world);
+        const uint32_t step_ms = wait < ms ? wait : ms;
 
-        for (uint32_t i = 0; i < world->server->worker_count; i++) {
-            const uint32_t wait = wait_ms(world, &world->server->workers[i]);
-            step_ms = wait < step_ms ? wait : step_ms;
-        }
         world->now_ms += step_ms;
         ms -= step_ms;
-        for (uint32_t i = 0; i < world->server->worker_count; i++)
-            sim_advance_ms(world->server->workers[i].engine, step_ms);
-        for (uint32_t i = 0; i < world->server->worker_count; i++)
-            wait_ms(world, &world->server->workers[i]);
-        for (uint32_t i = 0; i < world->peer_count; i++)
-            peer_judge_settled(&world->peers[i]);
+        sim_advance_ms(world->network, step_ms);
+        wait_ms(world);
+        judge_settled(world);
     }
 }
 

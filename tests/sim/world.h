@@ -9,8 +9,9 @@
  *                        after each turn of a worker: its books, and what each peer sees
  *
  * The server is the real one but for what network.c stands in for: listening sockets and the
- * engine.  Workers are turned only when their engine has something to say or when the time they
- * asked to wait for has passed, so that a wake-up or a timer that is missing shows. */
+ * engine.  Workers take turns in an order that dice choose, each only when their engine has
+ * something to say or when the time they asked to wait for has passed, so that a wake-up or a timer
+ * that is missing shows. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
@@ -48,7 +49,7 @@ struct manner {
 struct peer {
     struct world *world;
     const struct manner *manner;
-    struct worker *worker;
+    struct worker *worker; /* to which it has connected; then the one that serves it */
     sim_conn conn;
     enum dialect dialect;
     uint32_t index;
@@ -104,6 +105,7 @@ struct world {
 
     struct ackd_server *server;
     struct ackd_server_options options;
+    struct engine *network; /* of its engines, the one that stands for what they have in common */
     uint32_t now_ms;
     uint32_t start_ms;
     uint64_t turn_count;
@@ -164,6 +166,9 @@ void world_fail(const struct world *world, const char *format, ...)
 void world_say(const struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Whose connection @conn is, or NULL. */
+struct peer *world_peer(struct world *world, sim_conn conn);
+
 /* The session of @peer's connection, or NULL. */
 struct session *world_session(const struct peer *peer);
 
@@ -206,7 +211,7 @@ void peer_deinit(struct peer *peer);
 
 /* --- books.c --- */
 
-/* Judges the books of @worker, between two of its turns. */
+/* Judges the books of @worker, and those of all workers together, between two turns. */
 void books_check(const struct world *world, const struct worker *worker);
 
 /* --- scenario.c --- */
@@ -216,6 +221,7 @@ struct outcome {
     uint64_t sum; /* the same whenever the same things happened */
     uint64_t turns;
     uint64_t conns;
+    uint64_t handed; /* of them, from one worker to another */
     uint64_t acks;
     uint64_t ms;
     uint32_t closed[CLOSE_REASON_COUNT];
