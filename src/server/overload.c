@@ -133,7 +133,7 @@ static void shed(struct worker *worker)
     struct overload *const overload = &worker->overload;
     const uint64_t pause_size = percent(worker->config->memory_size_max, MEMORY_PAUSE_PERCENT);
     const uint32_t now_ms = worker_now_ms(worker);
-    struct largest largest;
+    struct largest largest = {0};
 
     if (now_ms - overload->looked_ms <
         (overload->stage == OVERLOAD_CLOSE ? SHED_URGENT_MS : SHED_INTERVAL_MS))

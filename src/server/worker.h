@@ -97,16 +97,16 @@ struct worker {
     uint64_t turn_end_ns; /* of the latest turn; between turns the worker waits */
     uint64_t timed_count; /* acks whose duration is counted already */
 
+    struct overload overload;
+    struct top_scan top;      /* the search for the busiest connections */
+    uint32_t grace_count;     /* turns for which no timer goes off: it was late, and catches up */
     uint32_t housekeeping_ms; /* when it was last done */
     uint32_t accept_pause_ms; /* 0: accepting */
     uint32_t accept_again_ms;
     uint32_t drain_since_ms;
-    uint32_t grace_count; /* turns for which no timer goes off: it was late, and catches up */
-    struct top_scan top;  /* the search for the busiest connections */
-    bool memory_paused;   /* some sessions may wait for deferred memory */
-    struct overload overload;
-    bool finished;
     enum worker_command obeyed;
+    bool memory_paused; /* some sessions may wait for deferred memory */
+    bool finished;
 
     struct wheel wheel;
     _Atomic int command;
