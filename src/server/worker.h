@@ -98,20 +98,20 @@ struct worker {
     uint64_t timed_count; /* acks whose duration is counted already */
 
     struct overload overload;
-    struct top_scan top;      /* the search for the busiest connections */
+    struct top_scan top; /* the search for the busiest connections */
+    struct wheel wheel;
+
     uint32_t grace_count;     /* turns for which no timer goes off: it was late, and catches up */
     uint32_t housekeeping_ms; /* when it was last done */
     uint32_t accept_pause_ms; /* 0: accepting */
     uint32_t accept_again_ms;
     uint32_t drain_since_ms;
     enum worker_command obeyed;
-    bool memory_paused; /* some sessions may wait for deferred memory */
-    bool finished;
-
-    struct wheel wheel;
     _Atomic int command;
     _Atomic clockid_t cpu_clock; /* of the thread while it runs, else 0 */
     pthread_t thread;
+    bool memory_paused; /* some sessions may wait for deferred memory */
+    bool finished;
     bool started;
 };
 
