@@ -175,11 +175,24 @@ static void change_stage(struct worker *worker, enum overload_stage stage)
     overload->stage = stage;
     counter_set(&worker->counters.overload_stage, stage);
     log_stage(worker);
-    if (before == OVERLOAD_CALM)
+    if (before == OVERLOAD_CALM) {
         buffer_pool_trim(&worker->pool);
+        worker_pause_accept_for_overload(worker);
+    }
     if (before < OVERLOAD_PAUSE && stage >= OVERLOAD_PAUSE)
         overload->since_ms = worker_now_ms(worker);
-    worker_overload_changed(worker, before);
+}
+
+/* Reads them again.  A session pauses by what it sees in the middle of a turn, which may have
+ * passed by the end of it: then there was no stage that could end. */
+static void resume_paused(struct worker *worker)
+{
+    struct session *session;
+    uint32_t slot = 0;
+
+    worker->overload.has_paused = false;
+    while ((session = session_table_next(&worker->table, &slot)))
+        session_resume(worker, session);
 }
 
 void overload_watch(struct worker *worker)
@@ -187,7 +200,8 @@ void overload_watch(struct worker *worker)
     const uint64_t size_max = worker->config->memory_size_max;
 
     worker->overload.watched_ms = worker_now_ms(worker);
-    publish(worker, MEMORY_STEP_SIZE);
+    /* Who has paused some has to know whether that was right. */
+    publish(worker, worker->overload.has_paused ? 0 : MEMORY_STEP_SIZE);
 
     const enum overload_stage stage =
         overload_stage_of(total_size(worker), size_max, worker->overload.stage);
@@ -195,6 +209,8 @@ void overload_watch(struct worker *worker)
         change_stage(worker, stage);
     if (stage >= OVERLOAD_PAUSE)
         shed(worker);
+    else if (worker->overload.has_paused)
+        resume_paused(worker);
 }
 
 void overload_tell(struct worker *worker)

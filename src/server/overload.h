@@ -31,6 +31,7 @@ struct overload {
     uint32_t looked_ms;      /* when it last looked for those that hold most */
     uint32_t since_ms;       /* when it began to pause, or last closed one */
     enum overload_stage stage;
+    bool has_paused; /* some sessions may not be read because of it */
 };
 
 /* The stage for @size of @size_max, after @before. */

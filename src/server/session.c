@@ -430,6 +430,7 @@ void session_pause_for_overload(struct worker *worker, struct session *session)
     if (session->state != SESSION_OPEN || (session->pause & PAUSE_OVERLOAD))
         return;
     session->pause |= PAUSE_OVERLOAD;
+    worker->overload.has_paused = true;
     counter_add(&worker->counters.paused_overload, 1);
     engine_receive(worker->engine, &session->socket, false);
 }
@@ -486,6 +487,8 @@ static void update_pause(struct worker *worker, struct session *session)
                worker->overload.stage < OVERLOAD_PAUSE, &counters->paused_overload);
     if (session->pause & PAUSE_MEMORY)
         worker->memory_paused = true;
+    if (session->pause & PAUSE_OVERLOAD)
+        worker->overload.has_paused = true;
 
     if (was_paused == (session->pause != 0))
         return;

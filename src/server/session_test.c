@@ -661,6 +661,33 @@ static void pausing_in_vain_ends_in_a_close(void **state)
     teardown(&rig);
 }
 
+/* It was short in the middle of a turn, and not any more when the worker looked. */
+static void a_shortage_that_nobody_saw_pauses_nobody_for_good(void **state)
+{
+    const uint64_t others_size = 95 * (uint64_t)PERCENT_SIZE;
+    struct rig rig;
+
+    (void)state;
+    setup_memory(&rig);
+    counter *const deferred_bytes = &rig.worker->counters.deferred_bytes;
+    const sim_conn conn = join(&rig);
+    uint8_t start[6 * 1024] = {0, 0, 0x18, 2, COMMAND_SUBMIT};
+    sim_write(rig.engine, conn, start, sizeof start);
+    advance(&rig, 1);
+    counter_add(deferred_bytes, others_size);
+    sim_write(rig.engine, conn, "", 1);
+    turn(&rig, 1);
+    assert_int_equal(counter_read(&rig.worker->counters.paused_overload), 1);
+    counter_add(deferred_bytes, -others_size);
+    advance(&rig, 1);
+    assert_int_equal(rig.worker->overload.stage, OVERLOAD_CALM);
+
+    sim_write(rig.engine, conn, "", 1);
+    turn(&rig, 2);
+    assert_int_equal(rig.submit_count, 1);
+    teardown(&rig);
+}
+
 static void short_of_memory_nobody_is_accepted(void **state)
 {
     struct rig rig;
@@ -1168,6 +1195,7 @@ int main(void)
         cmocka_unit_test(silence_from_the_start_has_a_timeout_of_its_own),
         cmocka_unit_test(the_largest_is_paused_and_then_closed),
         cmocka_unit_test(pausing_in_vain_ends_in_a_close),
+        cmocka_unit_test(a_shortage_that_nobody_saw_pauses_nobody_for_good),
         cmocka_unit_test(short_of_memory_nobody_is_accepted),
         cmocka_unit_test(a_stuck_peer_is_reset_and_one_that_reads_slowly_is_not),
         cmocka_unit_test(half_a_conn_ack_is_no_ack_to_a_submit),

@@ -342,20 +342,13 @@ static void resume_sessions(struct worker *worker)
         session_resume(worker, session);
 }
 
-void worker_overload_changed(struct worker *worker, enum overload_stage before)
+void worker_pause_accept_for_overload(struct worker *worker)
 {
-    struct session *session;
-    uint32_t slot = 0;
-
-    if (before == OVERLOAD_CALM && worker->obeyed == WORKER_RUN && !accept_is_paused(worker)) {
+    if (worker->obeyed == WORKER_RUN && !accept_is_paused(worker)) {
         counter_add(&worker->counters.accept_pauses, 1);
         stop_accept(worker);
         worker->accept_again_ms = worker_now_ms(worker) + SHED_INTERVAL_MS;
     }
-    if (before < OVERLOAD_PAUSE || worker->overload.stage >= OVERLOAD_PAUSE)
-        return;
-    while ((session = session_table_next(&worker->table, &slot)))
-        session_resume(worker, session);
 }
 
 static void take_batch(struct worker *worker, struct ackd_batch *batch)

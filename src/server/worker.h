@@ -175,7 +175,7 @@ void worker_log_bytes(struct worker *worker, enum log_kind kind, const char *eve
 /* A session's slot is free again; @peer was its address. */
 void worker_conn_gone(struct worker *worker, peer_index peer);
 
-/* The stage of overload is another one now. */
-void worker_overload_changed(struct worker *worker, enum overload_stage before);
+/* Accepts no more, for as long as overload lasts. */
+void worker_pause_accept_for_overload(struct worker *worker);
 
 #endif

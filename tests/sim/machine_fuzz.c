@@ -41,6 +41,8 @@ static void set_options(struct world *world, const uint8_t *head)
     options->conns_max = head[0] & 2 ? 2 : 100;
     options->frame_size_max = pick(frame_sizes, 5, head[1]);
     options->window_count = pick(windows, 4, head[2]);
+    options->first_frame_timeout_ms = pick(timeouts, 4, head[0] >> 2);
+    options->memory_size_max = UINT64_C(1) << (head[0] & 16 ? 20 : 40);
     options->idle_timeout_ms = pick(timeouts, 4, head[3]);
     options->frame_timeout_ms = pick(timeouts, 4, head[4]);
     options->write_timeout_ms = pick(timeouts, 4, head[5]);

@@ -257,11 +257,34 @@ static uint32_t since(const struct peer *peer, uint32_t time_ms)
     return peer->world->now_ms - time_ms;
 }
 
+/* The limit on how long @peer may send nothing, and the reason for which it then ends. */
+static uint32_t silence_ms_max(const struct peer *peer, int *ret_reason)
+{
+    const struct ackd_server_options *const options = &peer->world->options;
+    const uint32_t first_ms = peer->taken_size == 0 ? options->first_frame_timeout_ms : 0;
+
+    *ret_reason = CLOSE_first_frame_timeout;
+    if (first_ms > 0 && (options->idle_timeout_ms == 0 || first_ms <= options->idle_timeout_ms))
+        return first_ms;
+    *ret_reason = CLOSE_idle_timeout;
+    return options->idle_timeout_ms;
+}
+
+/* Whether @peer may be ended for a time limit of @timeout_ms that began at @since_ms. */
+static bool may_time_out(const struct peer *peer, uint32_t timeout_ms, uint32_t since_ms)
+{
+    /* A worker that ran late first takes what came meanwhile. */
+    return timeout_ms > 0 && since(peer, since_ms) >= timeout_ms &&
+           !peer->world->guards[peer->worker->index].is_stalled;
+}
+
 /* The end was decided: was it time for it? */
 static void judge_reason(struct peer *peer, int reason)
 {
     struct world *const world = peer->world;
     const struct ackd_server_options *const options = &world->options;
+    int silence_reason;
+    const uint32_t silence_ms = silence_ms_max(peer, &silence_reason);
     bool legal;
 
     switch (reason) {
@@ -275,17 +298,18 @@ static void judge_reason(struct peer *peer, int reason)
     case CLOSE_io_error:
         legal = peer->reset;
         break;
+    case CLOSE_first_frame_timeout:
     case CLOSE_idle_timeout:
-        legal = options->idle_timeout_ms > 0 &&
-                since(peer, peer->received_ms) >= options->idle_timeout_ms;
+        legal = reason == silence_reason && may_time_out(peer, silence_ms, peer->received_ms);
         break;
     case CLOSE_frame_timeout:
-        legal = options->frame_timeout_ms > 0 &&
-                since(peer, peer->partial_ms) >= options->frame_timeout_ms;
+        legal = may_time_out(peer, options->frame_timeout_ms, peer->partial_ms);
         break;
     case CLOSE_write_timeout:
-        legal = options->write_timeout_ms > 0 &&
-                since(peer, peer->acked_ms) >= options->write_timeout_ms;
+        legal = may_time_out(peer, options->write_timeout_ms, peer->acked_ms);
+        break;
+    case CLOSE_overload:
+        legal = peer->shed;
         break;
     case CLOSE_drain:
         legal = world->draining;
@@ -313,7 +337,7 @@ static bool was_cut_off(const struct peer *peer)
     const struct world *const world = peer->world;
     const struct ackd_server_options *const options = &world->options;
 
-    if (peer->reset || world->stopped || world->memory_fails_in > 0)
+    if (peer->reset || peer->shed || world->stopped || world->memory_fails_in > 0)
         return true;
     if (peer->closed_reason == CLOSE_drain_timeout ||
         (world->draining && since(peer, world->drain_ms) >= options->drain_timeout_ms))
@@ -331,6 +355,9 @@ static void judge_close(struct peer *peer)
     peer->gone = true;
     if (peer->closed_reason != peer->reason)
         judge_reason(peer, peer->closed_reason);
+    if (peer->closed_reason == CLOSE_overload && !peer->reset &&
+        !sim_sees_reset(engine, peer->conn))
+        world_fail(world, "peer %u: closed for memory, and not with a reset", peer->index);
     if (was_cut_off(peer))
         return;
     if (!peer->accepted) {
@@ -369,6 +396,14 @@ static void see_received(struct peer *peer)
     peer->received_ms = peer->world->now_ms;
 }
 
+static void see_closing(struct peer *peer, const struct session *session)
+{
+    if (peer->is_closing || !peer->accepted || (session && session->state != SESSION_CLOSING))
+        return;
+    peer->is_closing = true;
+    peer->shed = peer->world->guards[peer->worker->index].stage >= OVERLOAD_PAUSE;
+}
+
 static void see_end(struct peer *peer, int reason)
 {
     if (peer->reason != CLOSE_NONE || reason == CLOSE_NONE)
@@ -388,6 +423,7 @@ void peer_look(struct peer *peer)
     if (peer->gone)
         return;
     see_received(peer);
+    see_closing(peer, session);
     /* The end before the acks: those of this turn count against the times of earlier ones. */
     if (session)
         see_end(peer, session->reason);
@@ -424,12 +460,25 @@ static void judge_open(struct peer *peer, const struct session *session)
     if (peer->acked_count != requests || peer->ack_size != 0)
         world_fail(world, "peer %u: %zu acks for %zu requests, and nothing is owed", peer->index,
                    peer->acked_count, requests);
-    if (session->pause & PAUSE_MEMORY)
+    if (session->pause & (PAUSE_MEMORY | PAUSE_OVERLOAD))
         return;
     if (sim_unread_size(peer->worker->engine, peer->conn) > 0 || !session->socket.receiving)
         world_fail(world, "peer %u: nothing is owed, and it is not read", peer->index);
     if (world->draining)
         world_fail(world, "peer %u: nothing is owed, and the drain does not end it", peer->index);
+}
+
+/* Who is not read for overload is read again when that is over: a worker looks once a second. */
+static void judge_shunned(struct peer *peer, const struct session *session)
+{
+    const bool shunned = session->pause & PAUSE_OVERLOAD &&
+                         peer->world->guards[peer->worker->index].stage < OVERLOAD_PAUSE;
+
+    if (!shunned || !peer->shunned)
+        peer->shunned_ms = peer->world->now_ms;
+    peer->shunned = shunned;
+    if (since(peer, peer->shunned_ms) > HOUSEKEEPING_MS + LATE_MS_MAX)
+        world_fail(peer->world, "peer %u: is not read for overload, which is over", peer->index);
 }
 
 static uint32_t later_of(uint32_t a_ms, uint32_t b_ms)
@@ -453,20 +502,22 @@ static void judge_times(struct peer *peer, const struct session *session)
 
     if (session->state == SESSION_LINGERING &&
         is_late(peer, options->linger_timeout_ms, peer->fin_ms, peer->fin_ms))
-        late = "linger";
+        late = "linger_timeout";
     if (session->socket.sending &&
         is_late(peer, options->write_timeout_ms, peer->acked_ms, peer->blocked_ms))
-        late = "write";
+        late = "write_timeout";
     if (session->state == SESSION_OPEN && session_owes_nothing(session) && !session->pause) {
         const uint32_t busy_ms = later_of(peer->acked_ms, peer->paused_ms);
         if (session->stash && is_late(peer, options->frame_timeout_ms, peer->partial_ms, busy_ms))
-            late = "frame";
-        if (!session->stash && is_late(peer, options->idle_timeout_ms, peer->received_ms, busy_ms))
-            late = "idle";
+            late = "frame_timeout";
+        int reason;
+        const uint32_t silence_ms = silence_ms_max(peer, &reason);
+        if (!session->stash && is_late(peer, silence_ms, peer->received_ms, busy_ms))
+            late = close_reason_word((enum close_reason)reason);
     }
     if (late)
-        world_fail(peer->world, "peer %u: the %s timeout has passed, and nothing happens",
-                   peer->index, late);
+        world_fail(peer->world, "peer %u: the %s has passed, and nothing happens", peer->index,
+                   late);
 }
 
 void peer_judge_settled(struct peer *peer)
@@ -480,6 +531,7 @@ void peer_judge_settled(struct peer *peer)
     peer->blocked = session->socket.sending != NULL;
     if (session->pause)
         peer->paused_ms = peer->world->now_ms;
+    judge_shunned(peer, session);
     if (session->state == SESSION_OPEN)
         judge_open(peer, session);
     if (session->state == SESSION_FLUSHING && session_owes_nothing(session))

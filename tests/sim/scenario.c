@@ -14,7 +14,11 @@ enum {
 
     /* Longer than any pause of accept, and than the last timers that an end waits for. */
     SETTLING_MS = 3000,
+
+    MEBIBYTE = 1024 * 1024,
 };
+
+static const uint64_t MEMORY_ENOUGH = UINT64_C(1) << 40;
 
 static const struct manner manners[] = {
     {"good", 20, 200, 4096, ENGINE_RECV_SIZE, ALL, 20, 30, 0, 0, false},
@@ -57,11 +61,22 @@ static void draw_options(struct world *world)
     options->frame_size_max = one_of(dice, frame_sizes, 8);
     options->window_count = one_of(dice, windows, 6);
     options->conns_max = one_of(dice, conns, 6);
+    options->first_frame_timeout_ms = one_of(dice, timeouts, 6);
     options->idle_timeout_ms = one_of(dice, timeouts, 6);
     options->frame_timeout_ms = one_of(dice, timeouts, 6);
     options->write_timeout_ms = one_of(dice, timeouts, 6);
     options->linger_timeout_ms = one_of(dice, timeouts, 6);
     options->drain_timeout_ms = one_of(dice, timeouts, 6);
+    options->conn_rate = dice_chance(dice, 8) ? 1 + dice_roll(dice, 8) : 0;
+    /* Never what depends on the machine. */
+    options->memory_size_max =
+        dice_chance(dice, 4) ? MEBIBYTE + dice_size(dice, 3 * MEBIBYTE) : MEMORY_ENOUGH;
+}
+
+/* Whether there is a limit of memory that a few connections reach. */
+static bool is_tight(const struct world *world)
+{
+    return world->options.memory_size_max != MEMORY_ENOUGH;
 }
 
 static void draw_world(struct world *world)
@@ -74,6 +89,7 @@ static void draw_world(struct world *world)
     world->defer_in = dice_chance(dice, 2) ? 1 + dice_roll(dice, 4) : 0;
     world->fail_in = dice_chance(dice, 2) ? 1 + dice_roll(dice, 40) : 0;
     world->is_crowded = world->defer_in > 0 && dice_chance(dice, 4);
+    world->is_crowded |= is_tight(world) && dice_chance(dice, 2);
     world->complete_at_once_in = dice_chance(dice, 3) ? 1 + dice_roll(dice, 6) : 0;
     world->memory_fails_in = dice_chance(dice, 10) ? 2 + dice_roll(dice, 60) : 0;
 }
@@ -99,6 +115,15 @@ static void fail_adds(struct world *world)
 
     world_say(world, "worker %u: there is no memory for connections or listeners", worker->index);
     sim_fail_adds(worker->engine, (int)dice_roll(dice, 3), (int)dice_roll(dice, 3));
+}
+
+/* To a part of the limit of memory, near which something happens; or to nothing. */
+static void move_small_ballast(struct world *world)
+{
+    static const uint32_t percents[] = {0, 50, 75, 86, 90, 94, 96, 98};
+    const uint64_t part = world->options.memory_size_max / world->server->worker_count / 100;
+
+    world_set_ballast(world, part * one_of(&world->dice, percents, 8));
 }
 
 /* To just below what a worker may have, or to just below where it goes on, or to nothing. */
@@ -145,6 +170,16 @@ static void act_somebody(struct world *world)
         peer_act(&world->peers[dice_roll(&world->dice, world->peer_count)]);
 }
 
+/* Much comes while nobody looks. */
+static void stall(struct world *world)
+{
+    static const uint32_t spans[] = {400, 600, 1600, 3000, 12000};
+
+    for (uint32_t count = dice_roll(&world->dice, 4); count > 0; count--)
+        act_somebody(world);
+    world_stall(world, 1 + dice_roll(&world->dice, one_of(&world->dice, spans, 5)));
+}
+
 static void step(struct world *world)
 {
     switch (dice_roll(&world->dice, 16)) {
@@ -162,14 +197,15 @@ static void step(struct world *world)
         break;
     case 6:
         if (world->is_crowded && dice_chance(&world->dice, 2))
-            move_ballast(world);
+            is_tight(world) ? move_small_ballast(world) : move_ballast(world);
         else if (dice_chance(&world->dice, 4))
             fail_accepts(world);
         else if (dice_chance(&world->dice, 8))
             read_metrics(world);
         else if (dice_chance(&world->dice, 6))
             fail_adds(world);
-
+        else if (dice_chance(&world->dice, 3))
+            stall(world);
         break;
     default:
         act_somebody(world);

@@ -61,6 +61,15 @@ static uint32_t field_number(const struct ackd_log_field *fields, size_t count, 
     return UINT32_MAX;
 }
 
+static const char *field_text(const struct ackd_log_field *fields, size_t count, const char *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(fields[i].key, key) == 0)
+            return fields[i].text;
+    }
+    return "";
+}
+
 static struct peer *peer_at(struct world *world, const struct worker *worker, uint32_t slot)
 {
     for (uint32_t i = 0; i < world->peer_count; i++) {
@@ -88,6 +97,9 @@ static void hear_accepted(struct world *world, struct worker *worker, const stru
     if (!peer || peer->accepted)
         world_fail(world, "slot %u of worker %u is nobody's, or accepted twice", session->slot,
                    worker->index);
+    if (peer->worker == worker && world->guards[worker->index].stage >= OVERLOAD_NO_ACCEPT &&
+        !world->draining)
+        world_fail(world, "peer %u: is accepted, and memory is short", peer->index);
     if (peer->worker != worker)
         world_say(world, "peer %u: is worker %u's from now on", peer->index, worker->index);
     peer->worker = worker;
@@ -106,9 +118,15 @@ static void hear(void *self, enum ackd_log_level level, const char *event,
     const uint32_t slot = field_number(fields, count, "conn");
 
     (void)level;
-    if (slot == UINT32_MAX)
+    if (index == UINT32_MAX)
         return;
     struct worker *const worker = &world->server->workers[index];
+    if (strcmp(event, "memory") == 0)
+        guard_hear_stage(world, worker, field_text(fields, count, "stage"));
+    else if (strcmp(event, "closed for its memory") == 0)
+        guard_hear_shed(world, worker);
+    if (slot == UINT32_MAX)
+        return;
     const struct session *const session =
         &worker->table.chunks[slot / SESSION_CHUNK_COUNT][slot % SESSION_CHUNK_COUNT];
     if (strcmp(event, "accepted") == 0) {
@@ -138,6 +156,7 @@ void world_begin(struct world *world)
     world->now_ms = world->start_ms + 1000; /* as engine_sim begins */
     world->options.handler = handler_of_world(world);
     world->options.log = (struct ackd_log){.self = world, .level = ACKD_LOG_DEBUG, .on_line = hear};
+    guard_begin(world);
     memory_fail_in(&world->dice, world->memory_fails_in);
     if (ackd_server_new(&world->server, &world->options, &error) < 0)
         world_fail(world, "no server: %s", error.text);
@@ -201,8 +220,9 @@ static uint64_t progress_of(const struct worker *worker)
         counter_read(&counters->bytes_received) + counter_read(&counters->bytes_sent) +
         counter_read(&counters->connections_accepted) + counter_read(&counters->connections_open) +
         counter_read(&counters->connections_handed) + counter_read(&counters->rejected_max_conns) +
-        counter_read(&counters->rejected_no_memory) + counter_read(&counters->accept_emfile) +
-        counter_read(&counters->accept_aborted) + counter_read(&counters->deferred_requests);
+        counter_read(&counters->rejected_conn_rate) + counter_read(&counters->rejected_no_memory) +
+        counter_read(&counters->accept_emfile) + counter_read(&counters->accept_aborted) +
+        counter_read(&counters->deferred_requests);
 
     for (int i = 0; i < CLOSE_REASON_COUNT; i++)
         progress += counter_read(&counters->closed[i]) * 3;
@@ -226,6 +246,7 @@ static void turn(struct world *world, struct worker *worker)
     worker_turn(worker);
     memory_watch(false);
     books_check(world, worker);
+    guard_check(world, worker);
     for (uint32_t i = 0; i < world->peer_count; i++) {
         struct peer *const peer = &world->peers[i];
         if (peer->worker == worker || !peer->accepted) /* else it may be on its way to anybody */
@@ -300,16 +321,19 @@ void world_settle(struct world *world)
  * something does happen, to it or to another, and is over then. */
 static uint32_t worker_wait_ms(struct world *world, struct worker *worker)
 {
+    const struct guard *const guard = &world->guards[worker->index];
+    enum overload_stage stage;
     int spin_count = 0;
 
     do {
         settle_workers(world);
         if (world->worker_finished[worker->index])
             return UINT32_MAX;
+        stage = guard->stage;
         turn(world, worker);
         if (spin_count++ > SPIN_COUNT_MAX)
             world_fail(world, "worker %u: waits for no time, and nothing happens", worker->index);
-    } while (is_ready(world, worker) || sim_wait_ns(worker->engine) == 0);
+    } while (is_ready(world, worker) || sim_wait_ns(worker->engine) == 0 || guard->stage != stage);
     return (uint32_t)((uint64_t)sim_wait_ns(worker->engine) / NS_PER_MS);
 }
 
@@ -331,6 +355,23 @@ static uint32_t wait_ms(struct world *world)
     return least;
 }
 
+static bool is_catching_up(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->server->worker_count; i++) {
+        if (!world->worker_finished[i] && world->guards[i].put_off_count > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Time has passed: turns workers until nobody puts timers off, which guard.c sees to. */
+static void catch_up(struct world *world)
+{
+    do {
+        wait_ms(world);
+    } while (is_catching_up(world));
+}
+
 void world_pass(struct world *world, uint32_t ms)
 {
     while (ms > 0 && !world_is_over(world)) {
@@ -340,9 +381,20 @@ void world_pass(struct world *world, uint32_t ms)
         world->now_ms += step_ms;
         ms -= step_ms;
         sim_advance_ms(world->network, step_ms);
-        wait_ms(world);
+        catch_up(world);
         judge_settled(world);
     }
+}
+
+void world_stall(struct world *world, uint32_t ms)
+{
+    world_say(world, "nobody has a turn for %u ms", ms);
+    for (uint32_t i = 0; i < world->server->worker_count; i++)
+        world->guards[i].jumped_ms += ms;
+    world->now_ms += ms;
+    sim_advance_ms(world->network, ms);
+    catch_up(world);
+    judge_settled(world);
 }
 
 /* --- ending --- */

@@ -74,6 +74,9 @@ struct peer {
     bool drained;
     bool fin_seen;
     bool blocked;
+    bool is_closing; /* nothing more will be sent to it */
+    bool shed;       /* that began while memory was short */
+    bool shunned;    /* is not read for overload, by a worker that has none any more */
     uint32_t slot;
     int reason;          /* once the session's end is decided; CLOSE_NONE before */
     int closed_reason;   /* what the close was counted under */
@@ -88,6 +91,7 @@ struct peer {
     uint32_t fin_ms;
     uint32_t blocked_ms;
     uint32_t paused_ms; /* was not read, for whatever reason */
+    uint32_t shunned_ms;
 };
 
 /* A batch that the handler has deferred. */
@@ -96,6 +100,18 @@ struct held {
     struct peer *peer; /* NULL when its connection is gone */
     size_t first;      /* its frames are peer->asked.frames[first ..] */
     uint32_t count;
+};
+
+/* What a worker was seen to do to protect itself. */
+struct guard {
+    enum overload_stage stage;
+    uint32_t shed_ms;       /* when it closed one for memory, or first came near that */
+    uint32_t turned_ms;     /* when it had its latest turn */
+    uint32_t jumped_ms;     /* that have passed since, in which it was kept from its turns */
+    uint32_t put_off_count; /* turns in a row for which timers were put off */
+    bool is_stalled;        /* its latest turn was too late, it says */
+    uint64_t stalls;
+    uint64_t rejected; /* for the rate */
 };
 
 struct world {
@@ -129,6 +145,10 @@ struct world {
     bool metrics_failed;
     uint32_t drain_ms;
     bool worker_finished[WORLD_WORKER_COUNT_MAX];
+    struct guard guards[WORLD_WORKER_COUNT_MAX];
+    uint64_t admitted; /* connections, and when that was last looked at */
+    uint32_t rate_ms;
+    uint64_t rate_level;
 };
 
 /* --- world.c --- */
@@ -151,6 +171,9 @@ void world_settle(struct world *world);
 
 /* Lets time pass, and workers do what it brings. */
 void world_pass(struct world *world, uint32_t ms);
+
+/* Keeps all workers from their turns for @ms, as a stopped process or a busy machine does. */
+void world_stall(struct world *world, uint32_t ms);
 
 void world_drain(struct world *world);
 void world_stop(struct world *world);
@@ -213,6 +236,17 @@ void peer_deinit(struct peer *peer);
 
 /* Judges the books of @worker, and those of all workers together, between two turns. */
 void books_check(const struct world *world, const struct worker *worker);
+
+/* --- guard.c --- */
+
+void guard_begin(struct world *world);
+
+/* Judges what @worker has done to protect itself in the turn that is over. */
+void guard_check(struct world *world, const struct worker *worker);
+
+/* A worker says that its stage of overload is another one; that it closes a connection for that. */
+void guard_hear_stage(struct world *world, const struct worker *worker, const char *word);
+void guard_hear_shed(struct world *world, const struct worker *worker);
 
 /* --- scenario.c --- */
 
