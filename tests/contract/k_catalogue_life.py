@@ -64,7 +64,8 @@ def _(start, workers):
         with open(folder / f"log-{delay_ms}", "wb") as log:
             process = subprocess.Popen(
                 [start.program, "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0",
-                 f"--workers={workers}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 "--pprof-listen=off", f"--workers={workers}"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         time.sleep(delay_ms / 1000)  # it is somewhere in its start then
         with Storm(process, (signal.SIGHUP, *ENDING)):
             code = process.wait(DEADLINE)

@@ -162,7 +162,8 @@ def run_failing(start, workers, text):
     ports = start.folders.mktemp("failing") / "ports"
     finished = subprocess.run(
         [start.program, "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0",
-         f"--workers={workers}", f"--ports-file={ports}", *engine_option()],
+         "--pprof-listen=off", f"--workers={workers}", f"--ports-file={ports}",
+         *(engine_option() or ["--engine=epoll"])],  # auto would come to serve by the other engine
         env={**os.environ, **fault(start.program, text)}, capture_output=True, text=True,
         timeout=DEADLINE)
     assert not ports.exists(), "half a server"
@@ -180,7 +181,8 @@ def live_without(program, folder, workers, number):
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [program, "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0",
-             f"--workers={workers}", f"--ports-file={ports}", *engine_option()],
+             "--pprof-listen=off", f"--workers={workers}", f"--ports-file={ports}",
+             *engine_option()],
             env={**os.environ, **fault(program, f"malloc:12:{number}:1")}, stdout=output,
             stderr=output, stdin=subprocess.DEVNULL)
     wait_for(lambda: ports.exists() or process.poll() is not None, "a start, or its end")
@@ -334,7 +336,8 @@ def _(start, workers):
                 hog.fill(wire.submit(1, half)[:-1], patience=0.05)
         wait_for(lambda: started.metrics()[closed("overload")] > 0, "somebody is closed")
         metrics = started.metrics()
-        assert metrics["memory_bytes"] <= 10 * MIB
+        # A turn in which each of them sends 256 KiB may go past the limit before it is seen.
+        assert metrics["memory_bytes"] <= 12 * MIB
         assert metrics["memory_limit_bytes"] == 8 * MIB
         assert metrics[closed("overload")] < len(hogs), "no more than has to be"
         for hog in hogs:
