@@ -12,9 +12,7 @@
 #include "base/clock.h"
 
 enum {
-    SESSION_COUNT = TOP_SLICE_COUNT * 2 + 1,
-    SLOT_COUNT =
-        (SESSION_COUNT + SESSION_CHUNK_COUNT - 1) / SESSION_CHUNK_COUNT * SESSION_CHUNK_COUNT,
+    SESSION_COUNT = TOP_SLICE_COUNT * 2 + 1, /* and slots that were ever taken */
 };
 
 /* A table of open sessions that was accepted in second 1, and a question. */
@@ -88,7 +86,7 @@ static void a_turn_looks_at_a_slice_and_no_more(void **state)
     fixture.question.answered = &fixture.answered;
     atomic_store(&fixture.question.state, TOP_ASKED);
     top_begin(&fixture.scan, &fixture.question, 10 * NS_PER_S);
-    for (uint32_t slots = TOP_SLICE_COUNT; slots < SLOT_COUNT; slots += TOP_SLICE_COUNT) {
+    for (uint32_t slots = TOP_SLICE_COUNT; slots < SESSION_COUNT; slots += TOP_SLICE_COUNT) {
         top_scan(&fixture.scan, &fixture.table);
         assert_int_equal(fixture.scan.slot, slots);
         assert_false(is_answered());
@@ -105,7 +103,7 @@ static void slots_that_are_free_count_as_looks_too(void **state)
     const int slice_count = ask(10);
 
     (void)state;
-    assert_int_equal(slice_count, (SLOT_COUNT + TOP_SLICE_COUNT - 1) / TOP_SLICE_COUNT);
+    assert_int_equal(slice_count, (SESSION_COUNT + TOP_SLICE_COUNT - 1) / TOP_SLICE_COUNT);
     for (int i = 1; i < SESSION_COUNT; i++)
         session_table_put(&fixture.table, fixture.sessions[i]);
     assert_int_equal(ask(11), slice_count);
