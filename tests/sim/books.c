@@ -9,7 +9,8 @@
  * and over all workers:
  *      what the network has = open + on their way from one worker to another = what conns_max
  *                             counts
- *      coming               = mail of the worker to which they are on their way */
+ *      coming               = mail of the worker to which they are on their way
+ *      memory of all        = what each of them has told */
 #include "world.h"
 
 /* Sums over the sessions of a worker, and over the batches that wait elsewhere. */
@@ -161,6 +162,7 @@ static void check_conns(const struct world *world)
 {
     const struct ackd_server *const server = world->server;
     uint64_t conns = 0;
+    uint64_t told_size = 0;
 
     for (uint32_t i = 0; i < server->worker_count; i++) {
         const struct worker *const worker = &server->workers[i];
@@ -171,7 +173,10 @@ static void check_conns(const struct world *world)
         check_equal(world, "connections on their way to who has finished", 0,
                     worker->finished ? mail_count : 0);
         conns += worker->table.open_count + mail_count;
+        told_size += worker->overload.published_size;
     }
+    check_equal(world, "bytes of memory that workers have told", server->shared.memory_size,
+                told_size);
     check_equal(world, "connections", server->shared.admission.conn_count, conns);
     check_equal(world, "connections of the network", (uint64_t)sim_open_count(world->network),
                 conns);

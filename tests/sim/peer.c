@@ -529,8 +529,9 @@ void peer_judge_settled(struct peer *peer)
     if (session->socket.sending && !peer->blocked)
         peer->blocked_ms = peer->world->now_ms;
     peer->blocked = session->socket.sending != NULL;
-    if (session->pause)
+    if (session->pause || peer->paused) /* or it was until now */
         peer->paused_ms = peer->world->now_ms;
+    peer->paused = session->pause != 0;
     judge_shunned(peer, session);
     if (session->state == SESSION_OPEN)
         judge_open(peer, session);

@@ -180,12 +180,24 @@ static void stall(struct world *world)
     world_stall(world, 1 + dice_roll(&world->dice, one_of(&world->dice, spans, 5)));
 }
 
+static void connect_somebody(struct world *world)
+{
+    world_connect(world, &manners[dice_roll(&world->dice, MANNER_COUNT)]);
+}
+
+/* Some have connected, and no worker has seen them, when the server is to end. */
+static void crowd_the_door(struct world *world)
+{
+    for (uint32_t count = dice_roll(&world->dice, 5); count > 0; count--)
+        connect_somebody(world);
+}
+
 static void step(struct world *world)
 {
     switch (dice_roll(&world->dice, 16)) {
     case 0:
     case 1:
-        world_connect(world, &manners[dice_roll(&world->dice, MANNER_COUNT)]);
+        connect_somebody(world);
         break;
     case 2:
     case 3:
@@ -246,6 +258,8 @@ static void end(struct world *world)
     struct dice *const dice = &world->dice;
 
     world_say(world, "the end");
+    if (dice_chance(dice, 2) && !world_is_over(world))
+        crowd_the_door(world);
     if (dice_chance(dice, 4))
         world_stop(world);
     else if (dice_chance(dice, 3))
@@ -300,8 +314,10 @@ struct outcome scenario_play(uint64_t seed, bool verbose)
     const uint32_t drain_at =
         dice_chance(&world->dice, 3) ? dice_roll(&world->dice, step_count) : UINT32_MAX;
     for (uint32_t i = 0; i < step_count && !world_is_over(world); i++) {
-        if (i == drain_at)
+        if (i == drain_at) {
+            crowd_the_door(world);
             world_drain(world);
+        }
         step(world);
     }
     end(world);

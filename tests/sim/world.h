@@ -74,6 +74,7 @@ struct peer {
     bool drained;
     bool fin_seen;
     bool blocked;
+    bool paused;
     bool is_closing; /* nothing more will be sent to it */
     bool shed;       /* that began while memory was short */
     bool shunned;    /* is not read for overload, by a worker that has none any more */
