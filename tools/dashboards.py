@@ -127,11 +127,9 @@ OVERVIEW = Dashboard('ackd-overview', 'ackd: overview', (
 WORKERS = Dashboard('ackd-workers', 'ackd: workers', (
     'Utilization, saturation and errors of the worker threads.'), 'ackd_build_info', (
         Panel('Utilization', 'line', 'percentunit',
-              [Query(f'rate(ackd_worker_busy_seconds_total{{{SELF}}}[{WINDOW}]) / '
-                     f'(rate(ackd_worker_busy_seconds_total{{{SELF}}}[{WINDOW}]) + '
-                     f'rate(ackd_worker_idle_seconds_total{{{SELF}}}[{WINDOW}]))',
+              [Query(f'rate(ackd_worker_cpu_seconds_total{{{SELF}}}[{WINDOW}])',
                      'worker {{worker}} {{instance}}')],
-              'Of the time that a worker had, how much it spent on events.'),
+              "Of one CPU, how much a worker uses, the kernel's work for it included."),
         Panel('Connections', 'line', 'short',
               [Query(f'ackd_worker_connections{{{SELF}}}', 'worker {{worker}} {{instance}}')],
               'A connection stays with the worker that accepted it.'),
