@@ -161,6 +161,15 @@ static void tidy_path(const char *path, char *ret_path, size_t path_size)
     *end = '\0';
 }
 
+/* Whether @name stands in @folder already: libdw puts it in front of some names (of clang's), and
+ * not of others (of gcc's). */
+static bool is_in(const char *folder, const char *name)
+{
+    const size_t size = strlen(folder);
+
+    return strncmp(name, folder, size) == 0 && name[size] == '/';
+}
+
 static const char *keep_path(struct symbols *symbols, const char *folder, const char *name)
 {
     char whole[FILE_SIZE];
@@ -168,7 +177,7 @@ static const char *keep_path(struct symbols *symbols, const char *folder, const 
 
     if (!name)
         return "";
-    if (name[0] == '/' || !folder)
+    if (name[0] == '/' || !folder || is_in(folder, name))
         snprintf(whole, sizeof whole, "%s", name);
     else
         snprintf(whole, sizeof whole, "%s/%s", folder, name);
@@ -321,6 +330,21 @@ static const char *find_loaded_name(struct symbols *symbols, uintptr_t address)
     return keep(symbols, info.dli_sname);
 }
 
+/* The compilation unit that has code at @address.  libdw asks a table (.debug_aranges) that gcc
+ * writes and clang does not: without it all units are asked. */
+static Dwarf_Die *unit_of(Dwfl_Module *module, uintptr_t address, Dwarf_Addr *ret_bias)
+{
+    Dwarf_Die *unit = dwfl_module_addrdie(module, address, ret_bias);
+
+    if (unit)
+        return unit;
+    while ((unit = dwfl_module_nextcu(module, unit, ret_bias))) {
+        if (dwarf_haspc(unit, address - *ret_bias) == 1)
+            return unit;
+    }
+    return NULL;
+}
+
 size_t symbols_find(struct symbols *symbols, uintptr_t address,
                     struct symbol ret_symbols[SYMBOLS_INLINE_DEPTH_MAX])
 {
@@ -332,7 +356,7 @@ size_t symbols_find(struct symbols *symbols, uintptr_t address,
     if (!map)
         return 0;
     if (module) {
-        Dwarf_Die *const unit = dwfl_module_addrdie(module, address, &bias);
+        Dwarf_Die *const unit = unit_of(module, address, &bias);
         const size_t count = unit ? find_scopes(symbols, unit, address - bias, ret_symbols) : 0;
         if (count > 0)
             return count;
