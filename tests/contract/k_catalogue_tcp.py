@@ -102,7 +102,7 @@ def _(start, workers):
         for _ in range(100):
             started.connect().reset()
         wait_for_open(started, workers)
-        assert started.descriptor_count() == before
+        wait_for(lambda: started.descriptor_count() == before, "no descriptor is left")
 
 
 @cases.add(32, "vanished")
@@ -255,7 +255,7 @@ def _(start, workers):
         for _ in range(2000):
             started.connect().close()
         wait_for_open(started, workers)
-        assert started.descriptor_count() == before
+        wait_for(lambda: started.descriptor_count() == before, "no descriptor is left")
         assert time_waits(started.addresses["spec"][1]) == 0
         wait_for(lambda: started.metrics()["memory_bytes"] < 64 << 10, "memory is flat")
 
