@@ -143,9 +143,11 @@ def test_the_ladder_runs(tmp_path):
         assert rows["buffered"]["allocations"][0] == pytest.approx(1, abs=0.1)
         assert rows["pooled"]["allocations"][0] < 0.1
         assert rows["ackd epoll"]["allocations"][0] < 0.1
-        calls = 0.1 if shape == "max" else 2.2
-        for name in ("buffered", "pooled", "ackd epoll"):
-            assert rows[name]["calls"][0] < calls, (shape, name)
+        # With one message in flight: a read and a write; and a wait for ackd, which many
+        # connections share, or in the worst case none.
+        most = {"buffered": 2.2, "pooled": 2.2, "ackd epoll": 3.1}
+        for name, calls in most.items():
+            assert rows[name]["calls"][0] < (0.1 if shape == "max" else calls), (shape, name)
     drawn = drawing.read_text()
     assert drawn.rstrip().endswith("</svg>")
     assert all(name in drawn for name in shapes["max"])
