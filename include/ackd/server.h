@@ -101,6 +101,19 @@ ACKD_API void ackd_server_drain(struct ackd_server *server);
  * thread; async-signal-safe. */
 ACKD_API void ackd_server_stop(struct ackd_server *server);
 
+/* Changes the limits of a running server to those of @options: frame_size_max, conns_max,
+ * window_count, all timeouts, busy_poll_us and log.level.  The rest of @options stays what it was
+ * at the start.  No connection ends for the change alone; those that are past a new limit meet it
+ * as if it had always been there.  Returns at once; each worker follows at the end of its turn.
+ * 0, or -EINVAL, and nothing has changed.  Counted in the metrics.  Any thread. */
+ACKD_API int ackd_server_reload(struct ackd_server *server,
+                                const struct ackd_server_options *options,
+                                struct ackd_error *error);
+
+/* Counts a reload that came to nothing before ackd_server_reload(): its file could not be read.
+ * Any thread. */
+ACKD_API void ackd_server_reload_failed(struct ackd_server *server);
+
 /* Waits until the server has drained or stopped, for at most @timeout_ms (negative: without end).
  * 0, or -ETIMEDOUT.  One thread at a time. */
 ACKD_API int ackd_server_wait(struct ackd_server *server, int timeout_ms);

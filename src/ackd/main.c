@@ -3,7 +3,7 @@
  * ackd - the server as a program
  *
  *      options -> handler -> server (sockets open) -> admin -> workers -> wait for a signal
- *      SIGTERM, SIGINT, SIGHUP: drain; again: stop.  Exit codes: EXIT_... below.
+ *      SIGTERM, SIGINT: drain; again: stop.  SIGHUP: reload.  Exit codes: EXIT_... below.
  *
  * It uses the library as any other program can: by its public headers. */
 #include <ackd/admin.h>
@@ -30,6 +30,8 @@ enum {
 };
 
 struct program {
+    int argc;
+    char **argv;
     struct options options;
     struct ackd_log log;
     struct ackd_server *server;
@@ -48,13 +50,19 @@ static int fail(int exit_code, const char *text, const char *advice)
     return exit_code;
 }
 
-static void say(const struct program *program, const char *event, const char *key,
-                const char *value)
+static void log_text(const struct program *program, enum ackd_log_level level, const char *event,
+                     const char *key, const char *value)
 {
     const struct ackd_log_field field = {key, value, 0};
 
-    if (program->log.level >= ACKD_LOG_INFO)
-        program->log.on_line(program->log.self, ACKD_LOG_INFO, event, &field, 1);
+    if (program->log.level >= level)
+        program->log.on_line(program->log.self, level, event, &field, 1);
+}
+
+static void say(const struct program *program, const char *event, const char *key,
+                const char *value)
+{
+    log_text(program, ACKD_LOG_INFO, event, key, value);
 }
 
 /* Signals arrive at signal_fd; those that a write could raise are ignored. */
@@ -67,7 +75,7 @@ static int take_signals(struct program *program)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP); /* the terminal has gone */
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     program->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return program->signal_fd < 0 ? -errno : 0;
@@ -190,8 +198,43 @@ static uint64_t count_dropped(const struct program *program)
     return stats.acks_dropped;
 }
 
-/* Waits for the server to end; the first signal drains it, the second stops it.  Returns how many
- * acks were dropped on the way out: what peers threw away before by leaving is their business. */
+/* Puts what @fresh has in place of what runs, where that is possible. */
+static void apply(struct program *program, const struct options *fresh)
+{
+    struct options_changes changes;
+    struct ackd_error error;
+
+    options_reload(&program->options, fresh, &changes);
+    program->log.level = program->options.log_level;
+    program->options.server.log = program->log;
+    if (ackd_server_reload(program->server, &program->options.server, &error) < 0) {
+        log_text(program, ACKD_LOG_ERROR, "reload refused", "reason", error.text);
+        return;
+    }
+    if (changes.fixed[0])
+        log_text(program, ACKD_LOG_WARN, "only a restart changes these", "options", changes.fixed);
+    say(program, "reloaded", "changed", changes.changed);
+}
+
+/* Reads the command line and the config file again.  If they are not legal, all stays as it is. */
+static void reload(struct program *program)
+{
+    struct options fresh;
+    struct ackd_error error;
+
+    if (options_parse(program->argc, program->argv, &fresh, &error) == 0) {
+        apply(program, &fresh);
+    } else {
+        ackd_server_reload_failed(program->server);
+        log_text(program, ACKD_LOG_ERROR, "reload refused, the running options stay", "reason",
+                 error.text);
+    }
+    options_deinit(&fresh);
+}
+
+/* Waits for the server to end; the first signal to end drains it, the second stops it.  Returns
+ * how many acks were dropped on the way out: what peers threw away before by leaving is their
+ * business. */
 static uint64_t serve(struct program *program)
 {
     uint64_t dropped_before = 0;
@@ -210,7 +253,9 @@ static uint64_t serve(struct program *program)
             break;
         if (read(program->signal_fd, &info, sizeof info) != sizeof info)
             continue;
-        if (signal_count++ == 0) {
+        if (info.ssi_signo == SIGHUP) {
+            reload(program);
+        } else if (signal_count++ == 0) {
             say(program, "draining", "signal", strsignal((int)info.ssi_signo));
             dropped_before = count_dropped(program);
             ackd_server_drain(program->server);
@@ -238,11 +283,10 @@ static void report_end(const struct program *program)
 
 static int run(struct program *program)
 {
-    int code = take_signals(program) < 0 ? fail(EXIT_SYSTEM, "cannot take signals", "") : 0;
+    int code;
 
     raise_descriptor_limit();
-    if (code == 0)
-        code = open_server(program);
+    code = open_server(program);
     if (code == 0)
         code = start_server(program);
     if (code == 0) {
@@ -277,8 +321,12 @@ static int obey(struct program *program)
 
 int main(int argc, char **argv)
 {
-    struct program program = {.signal_fd = -1};
+    struct program program = {.argc = argc, .argv = argv, .signal_fd = -1};
     struct ackd_error error;
+
+    /* First: a SIGHUP that comes early is a reload too, and a SIGTERM a drain. */
+    if (take_signals(&program) < 0)
+        return fail(EXIT_SYSTEM, "cannot take signals", "");
     const int code = options_parse(argc, argv, &program.options, &error) < 0
                          ? fail(EXIT_CONFIG, error.text, "")
                          : obey(&program);

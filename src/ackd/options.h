@@ -36,6 +36,16 @@ struct options {
  * @argv and until options_deinit(), which follows in either case. */
 int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error);
 
+/* What a reload has done and has not: names of options, with commas between them. */
+struct options_changes {
+    char changed[256];
+    char fixed[256]; /* they differ, but only a new start changes them */
+};
+
+/* Takes over from @fresh into @running the options that SIGHUP changes. */
+void options_reload(struct options *running, const struct options *fresh,
+                    struct options_changes *ret_changes);
+
 /* Frees what options_parse() has kept. */
 void options_deinit(struct options *options);
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/engine_select.h"
@@ -139,6 +140,16 @@ static int choose_engine(struct ackd_server *server, enum ackd_engine wanted,
     return 0;
 }
 
+/* The configuration that holds was read now. */
+static void mark_loaded(struct ackd_server *server)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    atomic_store(&server->reload_success_ms, (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    atomic_store(&server->reload_succeeded, true);
+}
+
 static int make_workers(struct ackd_server *server, uint32_t count, engine_new_function *new,
                         struct ackd_error *error)
 {
@@ -175,6 +186,9 @@ int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_op
     server->config = config_of(options);
     server->shared.on_finished = on_workers_finished;
     server->shared.context = server;
+    server->shared.config = server->config;
+    pthread_mutex_init(&server->shared.config_lock, NULL);
+    mark_loaded(server);
     server->finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     status = server->finished_fd < 0 ? error_raise(error, -errno, "eventfd: %s", strerror(errno))
                                      : ackd_server_options_check(options, error);
@@ -229,6 +243,35 @@ void ackd_server_stop(struct ackd_server *server)
     command_workers(server, WORKER_STOP);
 }
 
+void ackd_server_reload_failed(struct ackd_server *server)
+{
+    atomic_fetch_add(&server->reload_failed_count, 1);
+    atomic_store(&server->reload_succeeded, false);
+}
+
+int ackd_server_reload(struct ackd_server *server, const struct ackd_server_options *options,
+                       struct ackd_error *error)
+{
+    struct worker_config config = config_of(options);
+    const int status = ackd_server_options_check(options, error);
+
+    if (status < 0) {
+        ackd_server_reload_failed(server);
+        return status;
+    }
+    config.handler = server->config.handler;
+    config.log.self = server->config.log.self;
+    config.log.on_line = server->config.log.on_line;
+    pthread_mutex_lock(&server->shared.config_lock);
+    server->shared.config = config;
+    pthread_mutex_unlock(&server->shared.config_lock);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        worker_reload(&server->workers[i]);
+    atomic_fetch_add(&server->reload_count, 1);
+    mark_loaded(server);
+    return 0;
+}
+
 /* The milliseconds until @end_ns, rounded up. */
 static int ms_until(uint64_t end_ns)
 {
@@ -267,6 +310,7 @@ void ackd_server_free(struct ackd_server *server)
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_deinit(&server->workers[i]);
     free(server->workers);
+    pthread_mutex_destroy(&server->shared.config_lock);
     if (server->finished_fd >= 0)
         close(server->finished_fd);
     free(server);
@@ -303,7 +347,13 @@ uint32_t ackd_server_worker_count(const struct ackd_server *server)
 
 uint32_t ackd_server_conns_max(const struct ackd_server *server)
 {
-    return server->config.conns_max;
+    /* The lock is no part of what a caller holds constant. */
+    struct worker_shared *const shared = (struct worker_shared *)(uintptr_t)&server->shared;
+
+    pthread_mutex_lock(&shared->config_lock);
+    const uint32_t conns_max = shared->config.conns_max;
+    pthread_mutex_unlock(&shared->config_lock);
+    return conns_max;
 }
 
 const char *ackd_server_engine(const struct ackd_server *server)

@@ -329,6 +329,34 @@ void worker_command(struct worker *worker, enum worker_command command)
     engine_wake(worker->engine);
 }
 
+void worker_reload(struct worker *worker)
+{
+    atomic_store(&worker->reloads, true);
+    engine_wake(worker->engine);
+}
+
+/* Takes over what a reload has changed.  Connections that would now be timed out earlier get an
+ * earlier timer; those that would be later look again when theirs goes off. */
+static void take_config(struct worker *worker)
+{
+    struct worker_shared *const shared = worker->shared;
+    const uint32_t busy_poll_us = worker->config->busy_poll_us;
+    struct session *session;
+    uint32_t slot = 0;
+
+    if (!atomic_load_explicit(&worker->reloads, memory_order_relaxed) ||
+        !atomic_exchange(&worker->reloads, false))
+        return;
+    pthread_mutex_lock(&shared->config_lock);
+    worker->taken = shared->config;
+    pthread_mutex_unlock(&shared->config_lock);
+    worker->config = &worker->taken;
+    if (worker->config->busy_poll_us != busy_poll_us)
+        busy_poll_init(&worker->engine->busy_poll, worker->config->busy_poll_us * NS_PER_US);
+    while ((session = session_table_next(&worker->table, &slot)))
+        session_resume(worker, session);
+}
+
 /* --- the turn --- */
 
 static void sample_listeners(struct worker *worker)
@@ -398,6 +426,7 @@ void worker_turn(struct worker *worker)
     while ((entry = wheel_take_expired(&worker->wheel, worker_now_ms(worker))))
         session_timer_expired(worker, session_of_timer(entry));
     keep_house(worker);
+    take_config(worker);
     obey(worker);
     if (drain_has_timed_out(worker)) {
         close_listeners(worker);

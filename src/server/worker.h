@@ -19,7 +19,8 @@
 #include "server/limits.h"
 #include "server/session_table.h"
 
-/* What a worker is told; the same for all workers of a server, and constant. */
+/* What a worker is told; the same for all workers of a server.  Constant but for what a reload
+ * changes: then each worker takes over a copy, at the end of a turn. */
 struct worker_config {
     uint32_t frame_size_max;
     uint32_t conns_max;       /* over all workers */
@@ -40,6 +41,8 @@ struct worker_shared {
     _Atomic uint32_t running_count;     /* workers that have not finished */
     void (*on_finished)(void *context); /* called by the last worker that finishes */
     void *context;
+    pthread_mutex_t config_lock;
+    struct worker_config config; /* what holds from now on, under the lock */
 };
 
 /* Ascending: a command is never taken back. */
@@ -82,6 +85,8 @@ struct worker {
 
     struct wheel wheel;
     _Atomic int command;
+    _Atomic bool reloads;       /* shared->config has changed */
+    struct worker_config taken; /* a copy of it, to which `config` points after a reload */
     pthread_t thread;
     bool started;
 };
@@ -107,6 +112,9 @@ void worker_join(struct worker *worker);
 
 /* Tells the worker to drain or to stop.  Any thread. */
 void worker_command(struct worker *worker, enum worker_command command);
+
+/* Tells the worker to take over shared->config, but for the handler.  Any thread. */
+void worker_reload(struct worker *worker);
 
 /* The time at which this turn began. */
 static inline uint32_t worker_now_ms(const struct worker *worker)
