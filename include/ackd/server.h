@@ -52,8 +52,9 @@ ACKD_API int ackd_engine_check(enum ackd_engine engine, struct ackd_error *error
  * Sizes are bytes, times milliseconds; a time of 0 switches that limit off (linger: closes
  * without waiting). */
 struct ackd_server_options {
-    /* Where to listen: ADDR:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH, each with ",dialect=demo"
-     * or ",dialect=spec" behind it if wanted.  Port 0 takes any.  The texts are copied. */
+    /* Where to listen: ADDR:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH, systemd or systemd:NAME
+     * (sockets that systemd has passed), each with ",dialect=demo" or ",dialect=spec" behind it if
+     * wanted.  Port 0 takes any.  The texts are copied. */
     const char *listen[ACKD_LISTEN_COUNT_MAX];
     size_t listen_count;
 
@@ -147,6 +148,10 @@ ACKD_API const char *ackd_server_listen_dialect(const struct ackd_server *server
 ACKD_API uint32_t ackd_server_worker_count(const struct ackd_server *server);
 ACKD_API uint32_t ackd_server_conns_max(const struct ackd_server *server);
 ACKD_API const char *ackd_server_engine(const struct ackd_server *server);
+
+/* How often the worker @index has turned: grows at least once a second while it moves, and is
+ * UINT64_MAX once it has ended.  Any thread. */
+ACKD_API uint64_t ackd_server_worker_turns(const struct ackd_server *server, uint32_t index);
 
 /* Sums over all workers; a moment old while they run. */
 struct ackd_server_stats {

@@ -22,6 +22,7 @@
 
 #include "ackd/log_lines.h"
 #include "ackd/options.h"
+#include "ackd/systemd.h"
 
 enum {
     EXIT_ACKS_DROPPED = 3,
@@ -36,6 +37,7 @@ struct program {
     struct ackd_log log;
     struct ackd_server *server;
     struct ackd_admin *admin;
+    struct systemd systemd;
     int signal_fd;
 };
 
@@ -187,6 +189,7 @@ static int start_server(struct program *program)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));
     if (program->admin)
         say(program, "serving metrics", "address", ackd_admin_address(program->admin));
+    systemd_say(&program->systemd, "READY=1\nSTATUS=Serving");
     return 0;
 }
 
@@ -222,6 +225,7 @@ static void reload(struct program *program)
     struct options fresh;
     struct ackd_error error;
 
+    systemd_say_reloading(&program->systemd);
     if (options_parse(program->argc, program->argv, &fresh, &error) == 0) {
         apply(program, &fresh);
     } else {
@@ -230,6 +234,38 @@ static void reload(struct program *program)
                  error.text);
     }
     options_deinit(&fresh);
+    systemd_say(&program->systemd, "READY=1");
+}
+
+/* Feeds the service manager's watchdog, as long as every worker moves. */
+static void feed_watchdog(struct program *program)
+{
+    const uint32_t count = ackd_server_worker_count(program->server);
+    uint64_t turns[SYSTEMD_WORKER_COUNT_MAX];
+
+    if (systemd_feed_ms(&program->systemd) < 0)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        turns[i] = ackd_server_worker_turns(program->server, i);
+
+    const int stuck = systemd_feed(&program->systemd, turns, count, systemd_now_ms());
+    if (stuck >= 0) {
+        const struct ackd_log_field field = {"worker", NULL, stuck};
+        program->log.on_line(program->log.self, ACKD_LOG_ERROR,
+                             "a worker is stuck: the watchdog is not fed", &field, 1);
+    }
+}
+
+static void end(struct program *program, uint32_t signal, bool again)
+{
+    if (again) {
+        say(program, "stopping at once", "signal", strsignal((int)signal));
+        ackd_server_stop(program->server);
+        return;
+    }
+    systemd_say(&program->systemd, "STOPPING=1\nSTATUS=Draining");
+    say(program, "draining", "signal", strsignal((int)signal));
+    ackd_server_drain(program->server);
 }
 
 /* Waits for the server to end; the first signal to end drains it, the second stops it.  Returns
@@ -247,22 +283,21 @@ static uint64_t serve(struct program *program)
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        const int count = poll(fds, 2, systemd_feed_ms(&program->systemd));
+        if (count < 0 && errno != EINTR)
             break;
+        feed_watchdog(program);
         if (fds[1].revents & POLLIN)
             break;
         if (read(program->signal_fd, &info, sizeof info) != sizeof info)
             continue;
         if (info.ssi_signo == SIGHUP) {
             reload(program);
-        } else if (signal_count++ == 0) {
-            say(program, "draining", "signal", strsignal((int)info.ssi_signo));
-            dropped_before = count_dropped(program);
-            ackd_server_drain(program->server);
-        } else {
-            say(program, "stopping at once", "signal", strsignal((int)info.ssi_signo));
-            ackd_server_stop(program->server);
+            continue;
         }
+        if (signal_count == 0)
+            dropped_before = count_dropped(program);
+        end(program, info.ssi_signo, signal_count++ > 0);
     }
     return count_dropped(program) - dropped_before;
 }
@@ -316,7 +351,10 @@ static int obey(struct program *program)
         return EXIT_SUCCESS;
     }
     program->log = log_to_stderr(options->log_level, &options->log_format);
-    return run(program);
+    systemd_open(&program->systemd);
+    const int code = run(program);
+    systemd_close(&program->systemd);
+    return code;
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -13,34 +14,40 @@
 #include "engine/engine_select.h"
 #include "engine/listener.h"
 #include "handler/handlers.h"
+#include "server/inherited.h"
 #include "server/options.h"
 
 _Static_assert((int)ACKD_LISTEN_COUNT_MAX == (int)LISTEN_COUNT_MAX, "two names for one bound");
 
 /* --- listening --- */
 
+/* Gives @worker a duplicate of the first worker's latest socket: each can close its own. */
+static int share_with_worker(struct worker *worker, enum dialect dialect, struct ackd_error *error)
+{
+    const struct worker *const first = worker - worker->index;
+    const int fd = fcntl(first->listeners[worker->listener_count].engine.fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return error_raise(error, -errno, "duplicating a socket: %s", strerror(errno));
+    worker_listen(worker, fd, true, dialect, NULL);
+    return 0;
+}
+
 /* Gives one more socket for @listen to @worker: TCP sockets are one per worker, a unix socket is
- * shared (each worker holds a duplicate, so that each can close its own; the first one removes the
- * file). */
+ * shared (the first worker removes the file). */
 static int listen_for_worker(struct worker *worker, struct server_listen *listen,
                              struct ackd_error *error)
 {
     const char *const file = address_unix_path(&listen->address);
     int fd;
 
-    if (file && worker->index > 0) {
-        const struct worker *const first = worker - worker->index;
-        fd = fcntl(first->listeners[worker->listener_count].engine.fd, F_DUPFD_CLOEXEC, 0);
-        if (fd < 0)
-            return error_raise(error, -errno, "duplicating a socket: %s", strerror(errno));
-    } else {
-        /* The first worker's socket chooses the port for all. */
-        const int status = listener_open(&listen->address, &fd, &listen->address, error);
-        if (status < 0)
-            return status;
-    }
-    worker_listen(worker, fd, file != NULL, listen->dialect, worker->index == 0 ? file : NULL);
-    return 0;
+    if (file && worker->index > 0)
+        return share_with_worker(worker, listen->dialect, error);
+    /* The first worker's socket chooses the port for all. */
+    const int status = listener_open(&listen->address, &fd, &listen->address, error);
+    if (status == 0)
+        worker_listen(worker, fd, file != NULL, listen->dialect, worker->index == 0 ? file : NULL);
+    return status;
 }
 
 static int open_listen(struct ackd_server *server, struct server_listen *listen,
@@ -51,24 +58,63 @@ static int open_listen(struct ackd_server *server, struct server_listen *listen,
     for (uint32_t i = 0; i < server->worker_count && status == 0; i++)
         status = listen_for_worker(&server->workers[i], listen, error);
     address_format(&listen->address, listen->text);
+    server->listen_count++;
+    return status;
+}
+
+/* Takes over one socket of systemd's, which all workers share. */
+static int adopt(struct ackd_server *server, int fd, enum dialect dialect, struct ackd_error *error)
+{
+    struct server_listen *const listen = &server->listens[server->listen_count];
+
+    listen->dialect = dialect;
+    worker_listen(&server->workers[0], fd, true, dialect, NULL);
+    int status = inherited_address(fd, &listen->address, error);
+    for (uint32_t i = 1; i < server->worker_count && status == 0; i++)
+        status = share_with_worker(&server->workers[i], dialect, error);
+    if (status == 0)
+        address_format(&listen->address, listen->text);
+    server->listen_count++;
+    return status;
+}
+
+/* @text: an option's, with a dialect or without. */
+static int adopt_all(struct ackd_server *server, const char *text, enum dialect dialect,
+                     struct ackd_error *error)
+{
+    int fds[LISTEN_COUNT_MAX];
+    char plain[ADDRESS_TEXT_SIZE];
+    const char *name = "";
+
+    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(text, ","), text);
+    inherited_parse(plain, &name);
+    const int count = inherited_find(name, fds, LISTEN_COUNT_MAX - server->listen_count, error);
+    int status = count < 0 ? count : 0;
+    for (int i = 0; i < count && status == 0; i++)
+        status = adopt(server, fds[i], dialect, error);
     return status;
 }
 
 static int open_listens(struct ackd_server *server, const struct ackd_server_options *options,
                         struct ackd_error *error)
 {
-    for (size_t i = 0; i < options->listen_count; i++) {
-        struct server_listen *const listen = &server->listens[i];
-        int status =
-            options_parse_listen(options->listen[i], &listen->address, &listen->dialect, error);
+    int status = 0;
 
-        if (status == 0)
-            status = open_listen(server, listen, error);
+    for (size_t i = 0; i < options->listen_count && status == 0; i++) {
+        struct server_listen *const listen = &server->listens[server->listen_count];
+
+        if (server->listen_count == LISTEN_COUNT_MAX)
+            return error_raise(error, -EMFILE, "a server listens on at most %d addresses",
+                               LISTEN_COUNT_MAX);
+        status =
+            options_parse_listen(options->listen[i], &listen->address, &listen->dialect, error);
         if (status < 0)
-            return status;
-        server->listen_count++;
+            break;
+        status = listen->address.storage.ss_family == AF_UNSPEC
+                     ? adopt_all(server, options->listen[i], listen->dialect, error)
+                     : open_listen(server, listen, error);
     }
-    return 0;
+    return status;
 }
 
 /* --- making and ending --- */
@@ -354,6 +400,13 @@ uint32_t ackd_server_conns_max(const struct ackd_server *server)
     const uint32_t conns_max = shared->config.conns_max;
     pthread_mutex_unlock(&shared->config_lock);
     return conns_max;
+}
+
+uint64_t ackd_server_worker_turns(const struct ackd_server *server, uint32_t index)
+{
+    assert(index < server->worker_count);
+    const struct worker *const worker = &server->workers[index];
+    return atomic_load(&worker->ended) ? UINT64_MAX : counter_read(&worker->counters.loops);
 }
 
 const char *ackd_server_engine(const struct ackd_server *server)

@@ -450,6 +450,7 @@ static void *run(void *context)
     worker_begin(worker);
     while (!worker->finished)
         worker_turn(worker);
+    atomic_store(&worker->ended, true);
     if (atomic_fetch_sub(&shared->running_count, 1) == 1)
         shared->on_finished(shared->context);
     return NULL;

@@ -85,6 +85,7 @@ struct worker {
 
     struct wheel wheel;
     _Atomic int command;
+    _Atomic bool ended;         /* the thread turns no more */
     _Atomic bool reloads;       /* shared->config has changed */
     struct worker_config taken; /* a copy of it, to which `config` points after a reload */
     pthread_t thread;

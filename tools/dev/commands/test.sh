@@ -48,7 +48,7 @@ stage 'tools' check_tools
 stage_suites test
 [ -n "$all" ] || end_stages
 
-stage 'all packages' need_packages core clang lint all
+stage 'all packages' need_packages core clang lint service all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -58,6 +58,7 @@ stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
 stage 'promtool' python3 tools/promtool_check.py --build build/release
+stage 'units of systemd' run_pytest test service
 stage 'peers' run_pytest release peers
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
     --port 0 --demo-port 0 --metrics-port 0
