@@ -44,7 +44,8 @@ def labels_cell(labels):
     values = {}
     for key, value in labels:
         values.setdefault(key, [])
-        if key in ("reason", "error", "command", "result", "call") and value not in values[key]:
+        if key in ("reason", "error", "command", "result", "call", "kind") \
+                and value not in values[key]:
             values[key].append(value)
     return "; ".join(f"`{key}`" + (f": {', '.join(known)}" if known else "")
                      for key, known in values.items())

@@ -21,7 +21,8 @@ def fetch_metrics(build, scratch):
     """The text of /metrics after a moment of load."""
     log = scratch / 'ackd.log'
     command = [build / 'src/ackd/ackd', '--listen', '127.0.0.1:0',
-               '--metrics-listen', '127.0.0.1:0', '--ports-file', scratch / 'ports']
+               '--metrics-listen', '127.0.0.1:0', '--pprof-listen', 'off',
+               '--ports-file', scratch / 'ports']
     with open(log, 'wb') as log_output, \
             demo.ending(demo.start(command, stderr=log_output)) as server:
         bound = demo.wait_for_ports(server, scratch / 'ports', log)

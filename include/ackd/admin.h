@@ -15,6 +15,7 @@
 
 #include <ackd/error.h>
 #include <ackd/export.h>
+#include <ackd/metrics.h>
 #include <ackd/server.h>
 
 #ifdef __cplusplus
@@ -26,6 +27,11 @@ struct ackd_admin;
 struct ackd_admin_options {
     const char *listen;         /* ADDR:PORT; port 0 takes any.  Copied */
     const char *metrics_prefix; /* before every metric's name, such as "ackd".  Copied */
+
+    /* Writes metrics that are not the server's, to stand behind it: as ackd_server_metrics() does,
+     * but without the mark that ends OpenMetrics.  May be NULL. */
+    int (*more_metrics)(enum ackd_metrics_format format, const char *prefix, char **ret_text,
+                        size_t *ret_size);
 };
 
 /* Opens the socket and starts the thread.  @server outlives the admin.  0, -EINVAL for options

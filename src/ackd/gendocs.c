@@ -9,6 +9,7 @@
  *
  * Built, not installed; tools/docs.py puts the output into place. */
 #include <ackd/metrics.h>
+#include <ackd/profile.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,10 @@ static int print_metrics(void)
         return 1;
     }
     if (ackd_server_metrics(server, ACKD_METRICS_TEXT, "ackd", &text, &size) == 0) {
+        fputs(text, stdout);
+        free(text);
+    }
+    if (ackd_profile_metrics(ACKD_METRICS_TEXT, "ackd", &text, &size) == 0) {
         fputs(text, stdout);
         free(text);
     }

@@ -2,12 +2,14 @@
  *
  * ackd - the server as a program
  *
- *      options -> handler -> server (sockets open) -> admin -> workers -> wait for a signal
- *      SIGTERM, SIGINT: drain; again: stop.  SIGHUP: reload.  Exit codes: EXIT_... below.
+ *      options -> handler -> server (sockets open) -> admin, profiles -> workers
+ *      -> wait for a signal.  SIGTERM, SIGINT: drain; again: stop.  SIGHUP: reload.
+ *      Exit codes: EXIT_... below.
  *
  * It uses the library as any other program can: by its public headers. */
 #include <ackd/admin.h>
 #include <ackd/handler.h>
+#include <ackd/profile.h>
 #include <ackd/server.h>
 #include <ackd/version.h>
 #include <errno.h>
@@ -37,6 +39,8 @@ struct program {
     struct ackd_log log;
     struct ackd_server *server;
     struct ackd_admin *admin;
+    struct ackd_profile_server *profiles;
+    bool is_profiling; /* for --profile-on-exit */
     struct systemd systemd;
     int signal_fd;
 };
@@ -109,8 +113,62 @@ static int write_ports_file(const struct program *program, const char *path)
                 ackd_server_listen_dialect(program->server, i));
     if (program->admin)
         fprintf(file, "metrics %s\n", ackd_admin_address(program->admin));
+    if (program->profiles)
+        fprintf(file, "pprof %s\n", ackd_profile_server_address(program->profiles));
     if (fclose(file) != 0 || rename(temporary, path) < 0)
         return -errno;
+    return 0;
+}
+
+static void warn(const struct program *program, const char *event, const char *key,
+                 const char *value)
+{
+    const struct ackd_log_field field = {key, value, 0};
+
+    if (program->log.level >= ACKD_LOG_WARN)
+        program->log.on_line(program->log.self, ACKD_LOG_WARN, event, &field, 1);
+}
+
+/* Profiles are for when they are wanted: a second server on the same machine, whose user has not
+ * asked for port 6060, runs without. */
+static int open_profiles(struct program *program)
+{
+    const struct options *const options = &program->options;
+    const struct ackd_profile_options profile_options = {
+        .listen = options->pprof_listen, .allow_remote = options->pprof_allow_remote};
+    struct ackd_error error;
+
+    const int status = ackd_profile_server_start(&program->profiles, &profile_options, &error);
+    if (status == 0)
+        return 0;
+    if (status != -EADDRINUSE || !options->pprof_is_default)
+        return fail(exit_code_of(status), error.text, " (option --pprof-listen)");
+    warn(program, "no profiles: the port is taken; see --pprof-listen", "reason", error.text);
+    return 0;
+}
+
+/* Begins the profile that is written at the end. */
+static int start_profile(struct program *program)
+{
+    struct ackd_error error;
+
+    if (ackd_profile_start(0, &error) < 0)
+        return fail(EXIT_SYSTEM, error.text, " (option --profile-on-exit)");
+    program->is_profiling = true;
+    return 0;
+}
+
+static int open_admin(struct program *program)
+{
+    const struct options *const options = &program->options;
+    const struct ackd_admin_options admin_options = {.listen = options->metrics_listen,
+                                                     .metrics_prefix = options->metrics_prefix,
+                                                     .more_metrics = ackd_profile_metrics};
+    struct ackd_error error;
+
+    const int status = ackd_admin_start(&program->admin, program->server, &admin_options, &error);
+    if (status < 0)
+        return fail(exit_code_of(status), error.text, " (option --metrics-listen)");
     return 0;
 }
 
@@ -128,15 +186,12 @@ static int open_server(struct program *program)
     status = ackd_server_new(&program->server, &options->server, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --listen)");
-    if (!options->metrics_listen)
-        return 0;
-
-    const struct ackd_admin_options admin_options = {.listen = options->metrics_listen,
-                                                     .metrics_prefix = options->metrics_prefix};
-    status = ackd_admin_start(&program->admin, program->server, &admin_options, &error);
-    if (status < 0)
-        return fail(exit_code_of(status), error.text, " (option --metrics-listen)");
-    return 0;
+    int code = options->metrics_listen ? open_admin(program) : 0;
+    if (code == 0 && options->pprof_listen)
+        code = open_profiles(program);
+    if (code == 0 && options->profile_on_exit)
+        code = start_profile(program);
+    return code;
 }
 
 /* More connections than descriptors: the limit that will be met is another than the one given. */
@@ -168,6 +223,20 @@ static void say_started(const struct program *program)
         program->log.on_line(program->log.self, ACKD_LOG_INFO, "started", fields, 3);
 }
 
+static void say_profiles(const struct program *program)
+{
+    const char *reason;
+
+    if (!program->profiles)
+        return;
+    say(program, "serving profiles", "address", ackd_profile_server_address(program->profiles));
+    if (program->options.pprof_allow_remote)
+        warn(program, "other machines may ask for profiles", "address",
+             ackd_profile_server_address(program->profiles));
+    if (!ackd_profile_has_lines(&reason))
+        warn(program, "profiles will lack names or lines", "reason", reason);
+}
+
 static int start_server(struct program *program)
 {
     struct ackd_error error;
@@ -189,6 +258,7 @@ static int start_server(struct program *program)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));
     if (program->admin)
         say(program, "serving metrics", "address", ackd_admin_address(program->admin));
+    say_profiles(program);
     systemd_say(&program->systemd, "READY=1\nSTATUS=Serving");
     return 0;
 }
@@ -316,6 +386,20 @@ static void report_end(const struct program *program)
         program->log.on_line(program->log.self, ACKD_LOG_INFO, "finished", fields, 3);
 }
 
+/* Returns @code, or what stands for the failure to write if that was well. */
+static int write_profile(const struct program *program, int code)
+{
+    const char *const path = program->options.profile_on_exit;
+    struct ackd_error error;
+
+    if (ackd_profile_write(path, &error) == 0) {
+        say(program, "profile written", "file", path);
+        return code;
+    }
+    const int failure = fail(EXIT_SYSTEM, error.text, " (option --profile-on-exit)");
+    return code == EXIT_SUCCESS ? failure : code;
+}
+
 static int run(struct program *program)
 {
     int code;
@@ -328,6 +412,9 @@ static int run(struct program *program)
         code = serve(program) > 0 ? EXIT_ACKS_DROPPED : EXIT_SUCCESS;
         report_end(program);
     }
+    if (program->is_profiling)
+        code = write_profile(program, code);
+    ackd_profile_server_stop(program->profiles);
     ackd_admin_stop(program->admin);
     ackd_server_free(program->server);
     return code;

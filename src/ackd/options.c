@@ -18,6 +18,7 @@
 
 #include <ackd/metrics.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "base/units.h"
 
@@ -428,24 +429,48 @@ static int parse_arguments(struct options *options, int argc, char **argv, bool 
     return 0;
 }
 
-/* The metrics need an address of their own. */
-static int check_metrics_listen(struct options *options, struct ackd_error *error)
+/* HTTP needs an address of its own: *member, which option @name sets; "off" makes it NULL.  @other
+ * (may be NULL) is that of other HTTP. */
+static int check_http_listen(const struct options *options, const char *name, const char **member,
+                             const char *other, struct ackd_error *error)
 {
-    const char *const value = options->metrics_listen;
+    const char *const value = *member;
     struct ackd_server_options all = options->server;
     struct ackd_error why;
 
     if (strcmp(value, "off") == 0) {
-        options->metrics_listen = NULL;
+        *member = NULL;
         return 0;
     }
-    if (all.listen_count == ACKD_LISTEN_COUNT_MAX)
-        all.listen_count--;
+    if (all.listen_count > ACKD_LISTEN_COUNT_MAX - 2)
+        all.listen_count = ACKD_LISTEN_COUNT_MAX - 2;
+    if (other)
+        all.listen[all.listen_count++] = other;
     all.listen[all.listen_count++] = value;
     if (!strchr(value, ',') && ackd_server_options_check(&all, &why) == 0)
         return 0;
-    return error_raise(error, -EINVAL, "--metrics-listen=%.64s: give ADDR:PORT or off%s%.150s",
-                       value, strchr(value, ',') ? "" : "; ", strchr(value, ',') ? "" : why.text);
+    return error_raise(error, -EINVAL, "--%s=%.64s: give ADDR:PORT or off%s%.150s", name, value,
+                       strchr(value, ',') ? "" : "; ", strchr(value, ',') ? "" : why.text);
+}
+
+/* Profiles are not for everybody. */
+static int check_pprof(struct options *options, struct ackd_error *error)
+{
+    const char *const value = options->pprof_listen;
+    struct address address;
+
+    options->pprof_is_default = value == find("pprof-listen")->by_default;
+    const int status = check_http_listen(options, "pprof-listen", &options->pprof_listen,
+                                         options->metrics_listen, error);
+    if (status < 0 || !options->pprof_listen)
+        return status;
+    if (options->pprof_allow_remote || address_parse(value, false, &address, NULL) < 0 ||
+        address_is_loopback(&address))
+        return 0;
+    return error_raise(error, -EINVAL,
+                       "--pprof-listen=%.64s: other machines may reach that address; give "
+                       "127.0.0.1:PORT, or --pprof-allow-remote too",
+                       value);
 }
 
 static int check_together(struct options *options, struct ackd_error *error)
@@ -461,7 +486,9 @@ static int check_together(struct options *options, struct ackd_error *error)
                            "--metrics-prefix=%.64s: give letters, digits and underscores, not a "
                            "digit first",
                            options->metrics_prefix);
-    return check_metrics_listen(options, error);
+    const int status =
+        check_http_listen(options, "metrics-listen", &options->metrics_listen, NULL, error);
+    return status < 0 ? status : check_pprof(options, error);
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error)

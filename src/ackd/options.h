@@ -20,12 +20,16 @@ struct options {
     struct ackd_server_options server;
     const char *metrics_listen;
     const char *metrics_prefix;
+    const char *pprof_listen;    /* NULL: off */
+    const char *profile_on_exit; /* NULL: no */
     const char *handler;
     const char *ports_file;
     const char *config;
     enum ackd_log_level log_level;
     enum log_format log_format;
-    char *config_text; /* the config file; texts above point into it */
+    char *config_text;     /* the config file; texts above point into it */
+    bool pprof_is_default; /* nobody asked for pprof_listen */
+    bool pprof_allow_remote;
     bool check_config;
     bool version;
     bool help;

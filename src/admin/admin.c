@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/http.h"
+#include "http/http.h"
 
 enum { PREFIX_SIZE = 65 };
 
 struct ackd_admin {
     struct ackd_server *server;
     struct http *http;
+    int (*more_metrics)(enum ackd_metrics_format format, const char *prefix, char **ret_text,
+                        size_t *ret_size);
     char prefix[PREFIX_SIZE];
     char address[ADDRESS_TEXT_SIZE];
 };
@@ -44,6 +46,29 @@ static struct http_answer answer_index(void *context, struct evhttp_request *req
     return answer;
 }
 
+/* Puts the metrics that are not the server's behind them, before the end mark. */
+static bool add_metrics(const struct ackd_admin *admin, enum ackd_metrics_format format,
+                        struct http_answer *answer)
+{
+    static const char mark[] = "# EOF\n";
+    const size_t mark_size = format == ACKD_METRICS_OPENMETRICS ? sizeof mark - 1 : 0;
+    char *more;
+    size_t more_size;
+
+    if (admin->more_metrics(format, admin->prefix, &more, &more_size) < 0)
+        return false;
+    char *const whole = realloc(answer->body, answer->body_size + more_size);
+    if (whole) {
+        char *const end = whole + answer->body_size - mark_size;
+        memcpy(end, more, more_size);
+        memcpy(end + more_size, mark, mark_size);
+        answer->body = whole;
+        answer->body_size += more_size;
+    }
+    free(more);
+    return whole != NULL;
+}
+
 static struct http_answer answer_metrics(void *context, struct evhttp_request *request)
 {
     struct ackd_admin *const admin = context;
@@ -56,10 +81,15 @@ static struct http_answer answer_metrics(void *context, struct evhttp_request *r
         .compressible = true,
     };
 
-    if (ackd_server_metrics(admin->server,
-                            openmetrics ? ACKD_METRICS_OPENMETRICS : ACKD_METRICS_TEXT,
-                            admin->prefix, &answer.body, &answer.body_size) < 0)
+    const enum ackd_metrics_format format =
+        openmetrics ? ACKD_METRICS_OPENMETRICS : ACKD_METRICS_TEXT;
+    if (ackd_server_metrics(admin->server, format, admin->prefix, &answer.body, &answer.body_size) <
+        0)
         return http_text(HTTP_INTERNAL, "Out of memory.\n");
+    if (admin->more_metrics && !add_metrics(admin, format, &answer)) {
+        free(answer.body);
+        return http_text(HTTP_INTERNAL, "Out of memory.\n");
+    }
     return answer;
 }
 
@@ -107,6 +137,7 @@ int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
     if (!admin)
         return error_raise(error, -ENOMEM, "no memory for the admin server");
     admin->server = server;
+    admin->more_metrics = options->more_metrics;
     snprintf(admin->prefix, sizeof admin->prefix, "%s", options->metrics_prefix);
     status = http_start(&admin->http, "ackd-admin", &address, endpoints, admin, &bound, error);
     if (status < 0) {

@@ -5,21 +5,44 @@
 
 #include <assert.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 
-int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *context)
+static int create(pthread_t *ret_thread, size_t stack_size, void *(*run)(void *), void *context)
+{
+    pthread_attr_t attributes;
+    int code = pthread_attr_init(&attributes);
+
+    if (code != 0)
+        return code;
+    if (stack_size > 0)
+        code = pthread_attr_setstacksize(&attributes, stack_size);
+    if (code == 0)
+        code = pthread_create(ret_thread, &attributes, run, context);
+    pthread_attr_destroy(&attributes);
+    return code;
+}
+
+int thread_start_sized(pthread_t *ret_thread, const char *name, size_t stack_size,
+                       void *(*run)(void *), void *context)
 {
     sigset_t all;
     sigset_t before;
 
     assert(strlen(name) < THREAD_NAME_SIZE);
     sigfillset(&all);
+    sigdelset(&all, SIGPROF);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int code = pthread_create(ret_thread, NULL, run, context);
+    const int code = create(ret_thread, stack_size, run, context);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code != 0)
         return -code;
     pthread_setname_np(*ret_thread, name);
+    if (ackd_hook_thread_started)
+        ackd_hook_thread_started();
     return 0;
+}
+
+int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *context)
+{
+    return thread_start_sized(ret_thread, name, 0, run, context);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Sentences for what people meet most; others get the system's words. */
@@ -71,9 +72,8 @@ static int claim_unix(const struct address *address, struct ackd_error *error)
     return unlink(path) < 0 ? raise_for(error, -errno, "unlink", address) : 0;
 }
 
-int listener_claim(const struct address *address, struct ackd_error *error)
+static int claim(const struct address *address, struct ackd_error *error)
 {
-    assert(address);
     if (address_unix_path(address))
         return claim_unix(address, error);
 
@@ -88,6 +88,21 @@ int listener_claim(const struct address *address, struct ackd_error *error)
         code = bind_socket(fd, address);
     close(fd);
     return code < 0 ? raise_for(error, code, "bind", address) : 0;
+}
+
+int listener_claim(const struct address *address, struct ackd_error *error)
+{
+    const struct timespec pause = {.tv_nsec = LISTENER_CLAIM_PAUSE_MS * 1000000L};
+    int code = 0;
+
+    assert(address);
+    for (int waited_ms = 0; waited_ms <= LISTENER_CLAIM_MS; waited_ms += LISTENER_CLAIM_PAUSE_MS) {
+        code = claim(address, error);
+        if (code != -EADDRINUSE)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    return code;
 }
 
 /* What accepted TCP connections inherit: no waiting for more bytes before an ack leaves, and the

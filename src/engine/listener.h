@@ -17,10 +17,14 @@
 enum {
     /* Connections that wait to be accepted; the kernel cuts it to net.core.somaxconn. */
     LISTENER_BACKLOG = 4096,
+    /* How long an address may still be in use before that is an error. */
+    LISTENER_CLAIM_MS = 500,
+    LISTENER_CLAIM_PAUSE_MS = 20,
 };
 
 /* Checks that nobody listens on @address, and removes a unix socket that a dead server left.
- * -EADDRINUSE when somebody does. */
+ * -EADDRINUSE when somebody does, for LISTENER_CLAIM_MS: a killed server that used io_uring
+ * listens until the kernel has taken its rings down, which is after its process was reaped. */
 int listener_claim(const struct address *address, struct ackd_error *error);
 
 /* Opens a listening socket on @address, non-blocking and close-on-exec.  @ret_bound is the address

@@ -5,12 +5,11 @@
  *      | size: u32 | payload | size: u32 | payload | ...        big endian
  *
  * A record is whole or not there: what a full disk cut is truncated away again, and its SUBMITs
- * fail.  Workers take turns (one mutex per write, not per message), so that this end of the file
+ * fail.  Workers take turns (one lock per write, not per message), so that this end of the file
  * is known.  The file is locked against a second server, and must hold whole records at the start:
  * appending behind a torn one would make all that follows unreadable. */
 #include <assert.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -20,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "handler/handlers.h"
 
 enum {
@@ -30,7 +30,7 @@ enum {
 };
 
 struct append {
-    pthread_mutex_t mutex; /* guards the file's end */
+    struct lock lock; /* guards the file's end */
     int fd;
     off_t end;
 };
@@ -76,7 +76,7 @@ static uint32_t count_whole(const struct train *train, size_t *size)
 /* Writes @train at the file's end.  Returns how many of its records are there. */
 static uint32_t write_train(struct append *self, const struct train *train)
 {
-    pthread_mutex_lock(&self->mutex);
+    lock_take(&self->lock);
     const ssize_t written = pwritev(self->fd, train->pieces, (int)train->count * 2, self->end);
     size_t size = written > 0 ? (size_t)written : 0;
     const uint32_t count = count_whole(train, &size);
@@ -86,7 +86,7 @@ static uint32_t write_train(struct append *self, const struct train *train)
         (void)status; /* what stays behind the end is covered by the next write */
     }
     self->end += (off_t)size;
-    pthread_mutex_unlock(&self->mutex);
+    lock_release(&self->lock);
     return count;
 }
 
@@ -124,7 +124,7 @@ static void append_free(void *context)
     struct append *const self = context;
 
     close(self->fd);
-    pthread_mutex_destroy(&self->mutex);
+    lock_deinit(&self->lock);
     free(self);
 }
 
@@ -190,7 +190,7 @@ int handler_append_new(const char *path, struct ackd_handler *ret_handler, struc
         return error_raise(error, -ENOMEM, "append:%s: no memory", path);
     }
     *self = (struct append){.fd = fd, .end = end};
-    pthread_mutex_init(&self->mutex, NULL);
+    lock_init(&self->lock);
     *ret_handler =
         (struct ackd_handler){.self = self, .on_batch = append_batch, .free = append_free};
     return 0;

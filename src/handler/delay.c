@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/thread.h"
 #include "handler/handlers.h"
 
@@ -26,7 +27,7 @@ struct waiting {
 struct delay {
     uint64_t delay_ns;
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards all below */
+    struct lock lock; /* guards all below */
     pthread_cond_t changed;
     struct waiting *oldest;
     struct waiting **end; /* where the next is put */
@@ -63,11 +64,11 @@ static void delay_batch(void *context, struct ackd_batch *batch)
     }
     *waiting = (struct waiting){.batch = deferred, .due_ns = due_from_now(self->delay_ns)};
 
-    pthread_mutex_lock(&self->mutex);
+    lock_take(&self->lock);
     const bool was_empty = !self->oldest;
     *self->end = waiting;
     self->end = &waiting->next;
-    pthread_mutex_unlock(&self->mutex);
+    lock_release(&self->lock);
     if (was_empty)
         pthread_cond_signal(&self->changed);
 }
@@ -78,7 +79,7 @@ static struct waiting *take_due(struct delay *self)
 {
     struct waiting *taken = NULL;
 
-    pthread_mutex_lock(&self->mutex);
+    lock_take(&self->lock);
     for (;;) {
         struct waiting *const oldest = self->oldest;
         if (!oldest && self->stopping)
@@ -93,12 +94,12 @@ static struct waiting *take_due(struct delay *self)
         if (oldest) {
             const struct timespec due = {.tv_sec = (time_t)(oldest->due_ns / NS_PER_S),
                                          .tv_nsec = (long)(oldest->due_ns % NS_PER_S)};
-            pthread_cond_timedwait(&self->changed, &self->mutex, &due);
+            lock_wait(&self->lock, &self->changed, &due);
         } else {
-            pthread_cond_wait(&self->changed, &self->mutex);
+            lock_wait(&self->lock, &self->changed, NULL);
         }
     }
-    pthread_mutex_unlock(&self->mutex);
+    lock_release(&self->lock);
     return taken;
 }
 
@@ -118,13 +119,13 @@ static void delay_free(void *context)
 {
     struct delay *const self = context;
 
-    pthread_mutex_lock(&self->mutex);
+    lock_take(&self->lock);
     self->stopping = true;
-    pthread_mutex_unlock(&self->mutex);
+    lock_release(&self->lock);
     pthread_cond_signal(&self->changed);
     pthread_join(self->thread, NULL);
     pthread_cond_destroy(&self->changed);
-    pthread_mutex_destroy(&self->mutex);
+    lock_deinit(&self->lock);
     free(self);
 }
 
@@ -138,7 +139,7 @@ int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler, struc
         return error_raise(error, -ENOMEM, "delay: no memory");
     self->delay_ns = delay_ns;
     self->end = &self->oldest;
-    pthread_mutex_init(&self->mutex, NULL);
+    lock_init(&self->lock);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&self->changed, &monotonic);
@@ -147,7 +148,7 @@ int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler, struc
     const int code = thread_start(&self->thread, "ackd-delay", run, self);
     if (code < 0) {
         pthread_cond_destroy(&self->changed);
-        pthread_mutex_destroy(&self->mutex);
+        lock_deinit(&self->lock);
         free(self);
         return error_raise(error, code, "delay: cannot start its thread: %s", strerror(-code));
     }

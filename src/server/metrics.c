@@ -10,13 +10,14 @@
 #include <stdlib.h>
 
 #include "server/server.h"
-#include "stats/exposition.h"
+#include "stats/counters_expose.h"
 #include "stats/process.h"
 
 enum { PREFIX_SIZE_MAX = 64 };
 
-static uint64_t sum_of(const struct ackd_server *server, size_t offset)
+static uint64_t sum_of(const void *of, size_t offset)
 {
+    const struct ackd_server *const server = of;
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < server->worker_count; i++) {
@@ -24,38 +25,6 @@ static uint64_t sum_of(const struct ackd_server *server, size_t offset)
         sum += counter_read((const counter *)(const void *)(counters + offset));
     }
     return sum;
-}
-
-static void expose_counters(struct exposition *to, const struct ackd_server *server)
-{
-    const char *family = "";
-    size_t count;
-    const struct counter_info *const info = counters_info(&count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(info[i].family, family) != 0) {
-            family = info[i].family;
-            exposition_family(to, family,
-                              info[i].kind == COUNTER_KIND_GAUGE ? EXPOSITION_GAUGE
-                                                                 : EXPOSITION_COUNTER,
-                              info[i].help);
-        }
-        exposition_count(to, info[i].labels, sum_of(server, info[i].offset));
-    }
-}
-
-static void expose_close_reasons(struct exposition *to, const struct ackd_server *server)
-{
-    exposition_family(to, "connections_closed", EXPOSITION_COUNTER,
-                      "Connections closed, by reason.");
-    for (int i = 0; i < CLOSE_REASON_COUNT; i++) {
-        char label[64];
-
-        snprintf(label, sizeof label, "reason=\"%s\"", close_reason_word(i));
-        exposition_count(
-            to, label,
-            sum_of(server, offsetof(struct counters, closed) + (size_t)i * sizeof(counter)));
-    }
 }
 
 static void expose_histogram(struct exposition *to, const struct ackd_server *server, size_t offset,
@@ -194,8 +163,7 @@ int ackd_server_metrics(struct ackd_server *server, enum ackd_metrics_format for
 
     assert(ackd_metrics_prefix_is_legal(prefix));
     atomic_fetch_add(&server->scrape_count, 1);
-    expose_counters(&to, server);
-    expose_close_reasons(&to, server);
+    counters_expose(&to, sum_of, server);
     expose_histograms(&to, server);
     expose_workers(&to, server);
     expose_server(&to, server);

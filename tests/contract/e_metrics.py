@@ -118,7 +118,7 @@ def test_every_family_is_there(started):
     names = parse_series(text, prefix="")
     assert [name for name in PROCESS_SERIES if name not in names] == []
     assert re.search(r'^ackd_build_info\{[^}]*version="[0-9.]+[^"]*"[^}]*\} 1$', text, re.M)
-    assert total(metrics, "listen_queue") == 0
+    wait_for(lambda: total(started.metrics(), "listen_queue") == 0, "nobody waits for accept")
     assert total(metrics, "listen_queue_limit") > 0
 
 

@@ -284,3 +284,12 @@ def test_unix_socket_survives_a_crash(start, tmp_path):
     again = start(listen=(path,))
     with again.connect() as client:
         client.round_trip()
+
+
+def test_a_killed_server_starts_again_at_once(start, tmp_path):
+    """The kernel takes an io_uring down after its process was reaped: it still listens then."""
+    listen = (f"unix:{tmp_path}/ackd.sock", "127.0.0.1:0")
+    for _ in range(20):
+        killed = start(listen=listen)
+        listen = (listen[0], f"127.0.0.1:{killed.listeners[1][0][1]}")
+        killed.kill()

@@ -22,9 +22,9 @@ def run(program, tmp_path):
     def run(*arguments, listen="127.0.0.1:0"):
         options = [f"--listen={listen}"] if listen else []
         finished = subprocess.run(
-            [program, *options, "--metrics-listen=127.0.0.1:0", f"--ports-file={ports}",
-             *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=DEADLINE)
+            [program, *options, "--metrics-listen=127.0.0.1:0", "--pprof-listen=off",
+             f"--ports-file={ports}", *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=DEADLINE)
         assert not ports.exists(), "it opened its ports"
         return finished
 
@@ -51,6 +51,12 @@ REFUSED = [
     (["--listen=127.0.0.1:0"] * 17, "--listen", "16"),
     (["--metrics-listen=x"], "--metrics-listen", "off"),
     (["--metrics-listen=127.0.0.1:99999"], "--metrics-listen", "65535"),
+    (["--pprof-listen=x"], "--pprof-listen", "off"),
+    (["--pprof-listen="], "--pprof-listen", "ADDR:PORT"),
+    (["--pprof-listen=0.0.0.0:6060"], "--pprof-listen", "--pprof-allow-remote"),
+    (["--pprof-listen=[::]:6060"], "--pprof-listen", "127.0.0.1"),
+    (["--pprof-listen=:6060"], "--pprof-listen", "--pprof-allow-remote"),
+    (["--profile-on-exit="], "--profile-on-exit", "FILE"),
     (["--metrics-prefix=9lives"], "--metrics-prefix", "letter"),
     (["--metrics-prefix=a-b"], "--metrics-prefix", "letter"),
     (["--workers=0"], "--workers", "auto"),
@@ -108,6 +114,13 @@ def test_contradiction_metrics_on_the_same_address(run, free_port):
     finished = run(f"--listen={address}", f"--metrics-listen={address}")
     assert finished.returncode == EXIT_USAGE, finished.stderr
     assert address in finished.stderr and "--metrics-listen" in finished.stderr
+
+
+def test_contradiction_profiles_on_the_address_of_metrics(run, free_port):
+    address = f"127.0.0.1:{free_port}"
+    finished = run(f"--metrics-listen={address}", f"--pprof-listen={address}")
+    assert finished.returncode == EXIT_USAGE, finished.stderr
+    assert address in finished.stderr and "--pprof-listen" in finished.stderr
 
 
 @pytest.fixture
@@ -216,7 +229,8 @@ def test_check_config_without_a_file(run):
 
 # What tells about the program
 
-OPTIONS = ("listen", "metrics-listen", "metrics-prefix", "workers", "max-frame", "max-conns",
+OPTIONS = ("listen", "metrics-listen", "metrics-prefix", "pprof-listen", "pprof-allow-remote",
+           "profile-on-exit", "workers", "max-frame", "max-conns",
            "idle-timeout", "frame-timeout", "write-timeout", "drain-timeout", "linger-timeout",
            "window", "handler", "ports-file", "log-level", "log-format", "config", "check-config",
            "version", "help")
@@ -237,19 +251,21 @@ def test_version(run):
 
 
 def test_ports_file(start, tmp_path):
-    started = start(listen=("127.0.0.1:0", f"{tmp_path}/ackd.sock,dialect=demo"))
+    started = start(listen=("127.0.0.1:0", f"{tmp_path}/ackd.sock,dialect=demo"),
+                    pprof="127.0.0.1:0")
     lines = started.ports_path.read_text().splitlines()
     port = started.listeners[0][0][1]
     assert port > 0
     assert lines == [f"listen 127.0.0.1:{port} dialect=spec",
                      f"listen unix:{tmp_path}/ackd.sock dialect=demo",
-                     f"metrics 127.0.0.1:{started.metrics_address[1]}"]
+                     f"metrics 127.0.0.1:{started.metrics_address[1]}",
+                     f"pprof 127.0.0.1:{started.pprof_address[1]}"]
 
 
 def test_ports_file_that_cannot_be_written(program):
     finished = subprocess.run([program, "--listen=127.0.0.1:0", "--metrics-listen=off",
-                               "--ports-file=/nonexistent/ports"], capture_output=True, text=True,
-                              timeout=DEADLINE)
+                               "--pprof-listen=off", "--ports-file=/nonexistent/ports"],
+                              capture_output=True, text=True, timeout=DEADLINE)
     assert finished.returncode == EXIT_SYSTEM
     assert "/nonexistent/ports" in finished.stderr
 
@@ -289,6 +305,25 @@ def test_second_server_on_the_same_metrics_address(start, run):
     assert refused.returncode == EXIT_SYSTEM, refused.stderr
     assert address in refused.stderr and "--metrics-listen" in refused.stderr
     assert first.request("/-/healthy")[0] == 200
+
+
+def test_second_server_on_the_same_profile_address(start, run):
+    first = start(pprof="127.0.0.1:0")
+    address = f"127.0.0.1:{first.pprof_address[1]}"
+    refused = run(f"--pprof-listen={address}")
+    assert refused.returncode == EXIT_SYSTEM, refused.stderr
+    assert address in refused.stderr and "--pprof-listen" in refused.stderr
+
+
+def test_the_usual_profile_port_is_taken_or_not(start):
+    """Who did not ask for it runs without it when somebody else has it, and says so."""
+    first = start(pprof=None)
+    second = start(pprof=None)
+    assert not second.pprof_address
+    assert "127.0.0.1:6060" in second.log() and "level=warn" in second.log()
+    for started in (first, second):
+        with started.connect() as client:
+            client.round_trip()
 
 
 def test_address_of_another_program(run):

@@ -70,7 +70,8 @@ def test_append_refuses_a_file_that_is_in_use_or_torn(start, program, tmp_path):
 
     def refused():
         finished = subprocess.run(
-            [program, "--listen=127.0.0.1:0", "--metrics-listen=off", f"--handler=append:{path}"],
+            [program, "--listen=127.0.0.1:0", "--metrics-listen=off",
+             "--pprof-listen=off", f"--handler=append:{path}"],
             capture_output=True, text=True, timeout=DEADLINE)
         assert finished.returncode == 71
         assert str(path) in finished.stderr and "--handler" in finished.stderr

@@ -294,7 +294,8 @@ def test_signals_in_every_phase_of_the_start(program, tmp_path, step_ms):
     engine = os.environ.get("ACKD_TEST_ENGINE", "auto")
     for round_number in range(5):
         with open(tmp_path / "log", "wb") as log, subprocess.Popen(
-                [program, "--listen=127.0.0.1:0", "--metrics-listen=off", f"--config={config}",
+                [program, "--listen=127.0.0.1:0", "--metrics-listen=off", "--pprof-listen=off",
+                 f"--config={config}",
                  f"--engine={engine}"], stderr=log, preexec_fn=lambda: prepare_child(())) as ackd:
             try:
                 wait_for(lambda: takes_signals(ackd.pid) or ackd.poll() is not None, "signals")

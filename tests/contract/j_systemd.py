@@ -13,6 +13,10 @@ from client import DEADLINE, PATIENCE, Client, wait_for
 from server import prepare_child
 
 
+# Nothing that another server may have open already.
+QUIET = ("--metrics-listen=off", "--pprof-listen=off")
+
+
 class Manager:
     """The end of NOTIFY_SOCKET that listens."""
 
@@ -79,7 +83,7 @@ def test_its_life(start, manager, tmp_path):
 def test_nothing_is_ready_that_did_not_start(program, manager):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         finished = subprocess.run(
-            [program, f"--listen=127.0.0.1:{taken.getsockname()[1]}", "--metrics-listen=off"],
+            [program, f"--listen=127.0.0.1:{taken.getsockname()[1]}", *QUIET],
             stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
     assert finished.returncode == 71
     assert manager.silent_for(0.1)
@@ -130,7 +134,7 @@ def pass_on(program, sockets, *arguments, names=None, folder=None):
     if names:
         environment["LISTEN_FDNAMES"] = names
     # A shell, because LISTEN_PID is known in the child only; exec keeps the pid.
-    command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", program, "--metrics-listen=off",
+    command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", program, *QUIET,
                f"--ports-file={folder}/ports", *arguments]
     if os.environ.get("ACKD_TEST_ENGINE"):
         command.append(f"--engine={os.environ['ACKD_TEST_ENGINE']}")
@@ -220,7 +224,7 @@ def test_a_restart_refuses_nobody(passing):
     (["--listen=systemd,dialect=x"], 78, "dialect"),
 ), ids=lambda value: " ".join(value) if isinstance(value, list) else None)
 def test_refused(program, arguments, code, named):
-    finished = subprocess.run([program, "--metrics-listen=off", *arguments], text=True,
+    finished = subprocess.run([program, *QUIET, *arguments], text=True,
                               stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
     assert finished.returncode == code
     assert named in finished.stderr

@@ -82,7 +82,7 @@ class Ackd(Attached):
     owned = True
 
     def __init__(self, program, folder, *arguments, listen=("127.0.0.1:0",), limits=(),
-                 metrics="127.0.0.1:0"):
+                 metrics="127.0.0.1:0", pprof="off"):
         self.program = program
         self.folder = pathlib.Path(folder)
         self.log_path = self.folder / "log"
@@ -94,6 +94,8 @@ class Ackd(Attached):
             options.append(f"--engine={os.environ['ACKD_TEST_ENGINE']}")
         if metrics:
             options.append(f"--metrics-listen={metrics}")
+        if pprof:
+            options.append(f"--pprof-listen={pprof}")
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [program, *options, f"--ports-file={self.ports_path}", *arguments],
@@ -112,10 +114,13 @@ class Ackd(Attached):
         assert self.ports_path.exists(), f"ackd ended: {self.process.returncode}\n{self.log()}"
         self.listeners = []  # (address, dialect), in order
         self.metrics_address = None
+        self.pprof_address = None
         for line in self.ports_path.read_text().splitlines():
             kind, address, *rest = line.split(" ")
             if kind == "metrics":
                 self.metrics_address = parse_address(address)
+            elif kind == "pprof":
+                self.pprof_address = parse_address(address)
             else:
                 self.listeners.append((parse_address(address), rest[0].removeprefix("dialect=")))
         # The first of each dialect.

@@ -35,7 +35,7 @@ int fail(const char *what, const ackd_error &error)
 int main()
 {
     ackd_server_options options;
-    ackd_admin_options admin_options = {"127.0.0.1:0", "ackd"};
+    ackd_admin_options admin_options = {"127.0.0.1:0", "ackd", nullptr};
     ackd_server *server = nullptr;
     ackd_admin *admin = nullptr;
     ackd_error error;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Looks into the libraries: what they export and need, and that no variable is shared by servers
 
-    symbols_test.py LIBACKD.SO LIBACKD.A LIBACKD-ADMIN.A HEADER...
+    symbols_test.py LIBACKD.SO LIBACKD.A LIBACKD-ADMIN.A LIBACKD-PROFILE.A HEADER...
 """
 import re
 import subprocess
@@ -12,6 +12,10 @@ from pathlib import Path
 # What of an object file can be written while the program runs. Constants that hold addresses stand
 # in .data.rel.ro, which is read-only once they are known.
 WRITABLE = re.compile(r'\.(data|bss|tdata|tbss|ldata|lbss)(\.(?!rel\.ro\b).*)?$|\*COM\*$')
+
+
+# Headers of libraries beside libackd.
+OTHERS = ('admin.h', 'profile.h')
 
 
 def run(*command):
@@ -59,7 +63,7 @@ def variables(library):
 def check_exports(shared, headers):
     """The shared library exports what the headers declare, no less and no more."""
     promised = set().union(*(declared(header) for header in headers
-                             if Path(header).name != 'admin.h'))
+                             if Path(header).name not in OTHERS))
     if not promised:
         yield 'the headers declare nothing'
     for name in sorted(exported(shared) - promised):
@@ -71,13 +75,13 @@ def check_exports(shared, headers):
             yield f'{shared} exports {name}'
 
 
-def check_admin(shared, static, admin, headers):
-    """libackd-admin has what its header declares, and goes with the shared libackd too."""
-    header = next(header for header in headers if Path(header).name == 'admin.h')
-    for name in sorted(declared(header) - defined(admin)):
-        yield f'{admin} does not define {name}'
-    for name in sorted(needed(admin) & defined(static) - exported(shared)):
-        yield f'{admin} needs {name}, which libackd does not export'
+def check_other(shared, static, other, name_of_header, headers):
+    """A library beside libackd has what its header declares, and goes with the shared one too."""
+    header = next(header for header in headers if Path(header).name == name_of_header)
+    for name in sorted(declared(header) - defined(other)):
+        yield f'{other} does not define {name}'
+    for name in sorted(needed(other) & defined(static) - exported(shared)):
+        yield f'{other} needs {name}, which libackd does not export'
 
 
 def check_variables(library):
@@ -88,8 +92,11 @@ def check_variables(library):
 
 
 def main():
-    shared, static, admin, *headers = sys.argv[1:]
-    failures = [*check_exports(shared, headers), *check_admin(shared, static, admin, headers),
+    shared, static, admin, profile, *headers = sys.argv[1:]
+    # A profiler belongs to the whole process, and has variables.
+    failures = [*check_exports(shared, headers),
+                *check_other(shared, static, admin, 'admin.h', headers),
+                *check_other(shared, static, profile, 'profile.h', headers),
                 *check_variables(static), *check_variables(admin)]
     for failure in failures:
         print(failure)

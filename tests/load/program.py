@@ -14,8 +14,8 @@ OK, REGRESSION, SLO_MISSED, FAILED, INVALID, INCONCLUSIVE = 0, 10, 11, 12, 13, 1
 USAGE, NO_CONNECTION = 64, 69
 
 # A server for the commands that start one.
-SERVER = (f"{ACKD} --workers 1 --listen 127.0.0.1:0 --metrics-listen off --log-level error"
-          " --ports-file {ports-file}")
+SERVER = (f"{ACKD} --workers 1 --listen 127.0.0.1:0 --metrics-listen off --pprof-listen off"
+          " --log-level error --ports-file {ports-file}")
 # Batches of one size: the CPU time of a message then depends on little else.
 LOAD = ("-c", "8", "-d", "64", "-t", "1")
 SHORT = ("--time", "50ms", "--warmup", "20ms")

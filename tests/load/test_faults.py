@@ -42,6 +42,7 @@ def start_ackd(tmp_path_factory):
     """The address of a real server."""
     ports = tmp_path_factory.mktemp("ackd") / "ports"
     with subprocess.Popen([ACKD, "--listen", "127.0.0.1:0", "--metrics-listen", "off",
+                           "--pprof-listen", "off",
                            "--workers", "1", "--log-level", "error", "--ports-file",
                            str(ports)]) as server:
         deadline = time.monotonic() + 10

@@ -252,8 +252,10 @@ def test_a_late_client_gets_another_chance(history):
     done = ackload("ab", "--a", SERVER, "--b", SERVER, "--rate", "10M", "-c", "1", "--json", "-",
                    "--pairs", "6", "--time", "50ms", "--warmup", "10ms")
     result = json.loads(done.stdout)
-    assert (result["slices"], result["invalid_slices"]) == (24, 24)
-    assert result["retried_slices"] == 48
+    # A pair in which the machine let one side stand still is void, and another one is run.
+    assert result["slices"] == 24 + 4 * result["void_pairs"]
+    assert result["invalid_slices"] >= 24
+    assert result["retried_slices"] >= 2 * result["invalid_slices"]
 
 
 def test_wrong_acks_end_a_comparison(history):

@@ -20,7 +20,8 @@ def verify_co(*arguments, timeout=60):
 @pytest.mark.parametrize("timetable", ["short", "mixed"])
 def test_stalls_are_measured_as_they_were(timetable):
     done = verify_co("--timetable", timetable, "--server",
-                     f"'{ACKD}' --listen {{listen}} --metrics-listen off --workers 1")
+                     f"'{ACKD}' --listen {{listen}} --metrics-listen off --pprof-listen off "
+                     "--workers 1")
     assert done.returncode == OK, done.stdout
     assert done.stderr == ""
     for percentile in ("p50", "p90", "p99", r"p99\.9"):

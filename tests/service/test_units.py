@@ -98,7 +98,8 @@ def test_the_filter_lets_through_what_ackd_calls(tmp_path):
         ports = tmp_path / f"{engine}.ports"
         with subprocess.Popen(
                 ["strace", "-f", "-qq", "-o", trace, ACKD, "--listen=127.0.0.1:0",
-                 "--metrics-listen=127.0.0.1:0", "--workers=2", f"--engine={engine}",
+                 "--metrics-listen=127.0.0.1:0", "--pprof-listen=127.0.0.1:0", "--workers=2",
+                 f"--engine={engine}",
                  f"--ports-file={ports}", f"--handler=append:{tmp_path}/records"],
                 stderr=subprocess.PIPE, preexec_fn=lambda: prepare_child(())) as ackd:
             wait_for(ports.exists, "started")
@@ -135,7 +136,8 @@ def test_with_systemds_own_activation(tmp_path, engine):
     name = re.search(r"FileDescriptorName=(\w+)", (ROOT / "dist" / "ackd.socket").read_text())[1]
     with open(tmp_path / "log", "wb") as log, subprocess.Popen(
             ["systemd-socket-activate", f"--listen=127.0.0.1:{port}", f"--fdname={name}", ACKD,
-             f"--listen=systemd:{name}", "--metrics-listen=off", f"--engine={engine}"],
+             f"--listen=systemd:{name}", "--metrics-listen=off", "--pprof-listen=off",
+             f"--engine={engine}"],
             stderr=log, preexec_fn=lambda: prepare_child(())) as ackd:
         try:
             with wait_for(lambda: connect(port), "systemd listens") as client:

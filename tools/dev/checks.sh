@@ -16,7 +16,7 @@ list_tests() {
 
 list_sources() {
     list_tests >build/tests.list
-    find src examples -name '*.c' | sort | grep -v -x -F -f build/tests.list
+    find src examples ladder -name '*.c' | sort | grep -v -x -F -f build/tests.list
 }
 
 # Runs "$@" with each line of stdin behind it, in parallel.
@@ -37,7 +37,7 @@ check_headers() {
 }
 
 check_format() {
-    find src include examples tests bench -name '*.[ch]' | sort |
+    find src include examples ladder tests bench -name '*.[ch]' | sort |
         for_each clang-format --dry-run -Werror
     say "clang-format: nothing to change"
 }

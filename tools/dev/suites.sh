@@ -39,10 +39,13 @@ run_meson_tests() {
     return "$meson_status"
 }
 
-# The tests of folder tests/$2 against build/$1, with the engine $3 (none: what ackd chooses).
-# Most of them wait most of the time, so a few run beside each other; each has a server of its own.
+# The tests of folder tests/$2 against build/$1. Most of them wait most of the time, so a few run
+# beside each other; each has a server of its own. "$3..." goes to pytest.
 run_pytest() {
-    for_preset "$1" env ${3:+"ACKD_TEST_ENGINE=$3"} \
-        "ACKD=$PWD/build/$1/src/ackd/ackd" "ACKLOAD=$PWD/build/$1/src/load/ackload" \
-        python3 -m pytest -q -p no:cacheprovider -n 4 "tests/$2"
+    pytest_preset=$1
+    pytest_suite=$2
+    shift 2
+    for_preset "$pytest_preset" env "ACKD=$PWD/build/$pytest_preset/src/ackd/ackd" \
+        "ACKLOAD=$PWD/build/$pytest_preset/src/load/ackload" \
+        python3 -m pytest -q -p no:cacheprovider -n 4 "tests/$pytest_suite" "$@"
 }

@@ -5,12 +5,12 @@
 #| Usage: ./dev test [--all]
 #|
 #| Without --all: style guide, unit tests with the corpora, the black-box suite against ackd, the
-#| suite of ackload. Needs the core packages only.
+#| suites of ackload and of the teaching ladder, profiles. Needs the core packages only.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
 #| ThreadSanitizer, the checks of lint, half a minute of fuzzing for each target, promtool on
-#| /metrics, those servers of bench/peers that can be built here, and the demo. Twelve minutes on
-#| two cores.
+#| /metrics, profiles in go tool pprof and in a browser, those servers of bench/peers that can be
+#| built here, the demo, and a short run of the ladder. A quarter of an hour on two cores.
 #|
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
@@ -32,13 +32,21 @@ build_and_test() {
 # The suites that are there, against build/$1.
 stage_suites() {
     stage "unit tests${2:-}" build_and_test "$1"
-    for suite in contract load; do
+    for suite in contract load ladder; do
         if [ -d "tests/$suite" ]; then
             stage "$suite tests${2:-}" run_pytest "$1" "$suite"
         fi
     done
     # ackd's own choice is io_uring where the kernel has it: the other engine as well, by name.
-    stage "contract tests, epoll${2:-}" run_pytest "$1" contract epoll
+    stage "contract tests, epoll${2:-}" run_pytest "$1" contract --engine epoll
+    # Viewers and long measurements come with --all, once.
+    stage "profile tests${2:-}" run_pytest "$1" profile -m 'not viewers and not long'
+}
+
+# What the tests of the ladder want an optimised build for: profiles, and the ladder itself.
+run_release_tests() {
+    env "ACKD=$PWD/build/release/src/ackd/ackd" "ACKLOAD=$PWD/build/release/src/load/ackload" \
+        python3 -m pytest -q -p no:cacheprovider -m release tests/ladder
 }
 
 stage 'packages' need_packages core
@@ -48,7 +56,7 @@ stage 'tools' check_tools
 stage_suites test
 [ -n "$all" ] || end_stages
 
-stage 'all packages' need_packages core clang lint service all
+stage 'all packages' need_packages core clang lint profile ladder service all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -57,9 +65,11 @@ stage_suites asan ', asan'
 stage_suites tsan ', tsan'
 stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
+stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 stage 'units of systemd' run_pytest test service
 stage 'peers' run_pytest release peers
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
     --port 0 --demo-port 0 --metrics-port 0
+stage 'ladder' run_release_tests
 end_stages

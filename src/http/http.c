@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http - a small HTTP server on one thread (http.h)
+ *
+ * Sources: libevent's evhttp, zlib; RFC 9110 for the meaning of what is sent. */
+#include "http/http.h"
+
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/thread.h"
+#include "engine/listener.h"
+
+enum {
+    GZIP_LEVEL = 1,
+    GZIP_WINDOW_BITS = 15 + 16, /* zlib: 16 more asks for a gzip header */
+    GZIP_MEMORY_LEVEL = 8,
+    COMPRESS_SIZE_MIN = 512,
+    ACCEPT_PAUSE_US = 100 * 1000,
+    LOOK_US = 50 * 1000, /* how often it is looked whether those who wait are still there */
+};
+
+/* A request that is answered later.  Waits in the list of its http until then. */
+struct http_later {
+    struct http_later *next;          /* of those who wait */
+    struct http_later *next_answered; /* of those whose answer has come */
+    struct http *http;
+    struct evhttp_request *request; /* NULL: the connection has gone */
+    struct http_answer answer;
+    _Atomic bool is_gone;
+};
+
+struct http {
+    const struct http_endpoint *endpoints;
+    void *context;
+    struct event_base *base;
+    struct evhttp *server;
+    struct event *stop_event;
+    int stop_fd;
+    pthread_t thread;
+    bool started;
+
+    /* The http thread's: */
+    struct http_later *waiting;
+    size_t waiting_count;
+    struct event *look_event; /* a timer, while somebody waits */
+
+    struct event *answered_event;
+    int answered_fd;
+    pthread_mutex_t mutex;       /* guards: */
+    struct http_later *answered; /* the newest first */
+};
+
+const char *http_header(struct evhttp_request *request, const char *name)
+{
+    const char *const value = evhttp_find_header(evhttp_request_get_input_headers(request), name);
+    return value ? value : "";
+}
+
+struct http_answer http_text(int status, const char *text)
+{
+    char *const body = strdup(text);
+
+    return (struct http_answer){.status = body ? status : HTTP_INTERNAL,
+                                .content_type = "text/plain; charset=utf-8",
+                                .body = body,
+                                .body_size = body ? strlen(body) : 0};
+}
+
+/* True if the client takes gzip: it names it, and not with a weight of zero. */
+static bool accepts_gzip(struct evhttp_request *request)
+{
+    const char *const accept = http_header(request, "Accept-Encoding");
+    const char *const gzip = strstr(accept, "gzip");
+
+    if (!gzip)
+        return false;
+    const char *const rest = gzip + strlen("gzip");
+    return strncmp(rest, ";q=0", 4) != 0 || rest[4] == '.';
+}
+
+/* Replaces the body by its gzip form; leaves it alone if that fails. */
+static bool compress_body(struct http_answer *answer)
+{
+    z_stream stream = {0};
+
+    if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
+        return false;
+
+    const size_t capacity = deflateBound(&stream, answer->body_size);
+    char *const packed = malloc(capacity);
+    bool done = false;
+    if (packed) {
+        stream.next_in = (Bytef *)answer->body;
+        stream.avail_in = (uInt)answer->body_size;
+        stream.next_out = (Bytef *)packed;
+        stream.avail_out = (uInt)capacity;
+        done = deflate(&stream, Z_FINISH) == Z_STREAM_END;
+    }
+    if (done) {
+        free(answer->body);
+        answer->body = packed;
+        answer->body_size = stream.total_out;
+    } else {
+        free(packed);
+    }
+    deflateEnd(&stream);
+    return done;
+}
+
+static void free_body(const void *data, size_t size, void *body)
+{
+    (void)data;
+    (void)size;
+    free(body);
+}
+
+static void send_answer(struct evhttp_request *request, struct http_answer answer)
+{
+    struct evkeyvalq *const headers = evhttp_request_get_output_headers(request);
+    struct evbuffer *const body = evhttp_request_get_output_buffer(request);
+
+    evhttp_add_header(headers, "Content-Type", answer.content_type);
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    for (int i = 0; i < HTTP_HEADER_COUNT_MAX && answer.headers[i].name; i++)
+        evhttp_add_header(headers, answer.headers[i].name, answer.headers[i].value);
+    if (answer.compressible) {
+        evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
+        if (answer.body_size >= COMPRESS_SIZE_MIN && accepts_gzip(request) &&
+            compress_body(&answer))
+            evhttp_add_header(headers, "Content-Encoding", "gzip");
+    }
+    if (answer.body &&
+        evbuffer_add_reference(body, answer.body, answer.body_size, free_body, answer.body) < 0)
+        free(answer.body);
+    evhttp_send_reply(request, answer.status, NULL, NULL);
+}
+
+/* --- what handlers ask --- */
+
+const char *http_path(struct evhttp_request *request)
+{
+    const struct evhttp_uri *const uri = evhttp_request_get_evhttp_uri(request);
+    const char *const path = uri ? evhttp_uri_get_path(uri) : NULL;
+
+    return path ? path : "";
+}
+
+const char *http_raw_query(struct evhttp_request *request)
+{
+    const struct evhttp_uri *const uri = evhttp_request_get_evhttp_uri(request);
+    const char *const query = uri ? evhttp_uri_get_query(uri) : NULL;
+
+    return query ? query : "";
+}
+
+void http_query(struct evhttp_request *request, const char *name, char *ret_value,
+                size_t value_size)
+{
+    struct evkeyvalq values;
+
+    ret_value[0] = '\0';
+    if (evhttp_parse_query_str(http_raw_query(request), &values) < 0)
+        return;
+    const char *const value = evhttp_find_header(&values, name);
+    if (value && strlen(value) < value_size)
+        snprintf(ret_value, value_size, "%s", value);
+    evhttp_clear_headers(&values);
+}
+
+char *http_body(struct evhttp_request *request)
+{
+    struct evbuffer *const body = evhttp_request_get_input_buffer(request);
+    const size_t size = evbuffer_get_length(body);
+
+    if (evhttp_request_get_command(request) != EVHTTP_REQ_POST)
+        return NULL;
+    char *const text = malloc(size + 1);
+    if (text) {
+        evbuffer_copyout(body, text, size);
+        text[size] = '\0';
+    }
+    return text;
+}
+
+/* --- answers that come later --- */
+
+static bool has_hung_up(struct evhttp_request *request)
+{
+    struct evhttp_connection *const connection = evhttp_request_get_connection(request);
+    const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+    char byte;
+    const ssize_t size = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* evhttp is about to free the connection, and the request with it. */
+static void on_close(struct evhttp_connection *connection, void *context)
+{
+    struct http_later *const later = context;
+
+    (void)connection;
+    later->request = NULL;
+    atomic_store(&later->is_gone, true);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+    const struct http *const http = context;
+
+    (void)fd;
+    (void)what;
+    for (struct http_later *later = http->waiting; later; later = later->next) {
+        if (later->request && has_hung_up(later->request))
+            evhttp_connection_free(evhttp_request_get_connection(later->request));
+    }
+}
+
+struct http_later *http_defer(struct http *http, struct evhttp_request *request)
+{
+    static const struct timeval often = {.tv_usec = LOOK_US};
+    struct evhttp_connection *const connection = evhttp_request_get_connection(request);
+    struct http_later *const later =
+        http->waiting_count < HTTP_LATER_COUNT_MAX ? calloc(1, sizeof *later) : NULL;
+
+    if (!later)
+        return NULL;
+    later->http = http;
+    later->request = request;
+    later->next = http->waiting;
+    http->waiting = later;
+    if (http->waiting_count++ == 0)
+        event_add(http->look_event, &often);
+    evhttp_connection_set_closecb(connection, on_close, later);
+    /* Its time runs out from the answer on; a next request waits. */
+    bufferevent_disable(evhttp_connection_get_bufferevent(connection), EV_READ);
+    return later;
+}
+
+bool http_is_gone(const struct http_later *later)
+{
+    return atomic_load(&later->is_gone);
+}
+
+void http_answer_later(struct http_later *later, struct http_answer answer)
+{
+    const uint64_t one = 1;
+    struct http *const http = later->http;
+
+    later->answer = answer;
+    pthread_mutex_lock(&http->mutex);
+    later->next_answered = http->answered;
+    http->answered = later;
+    pthread_mutex_unlock(&http->mutex);
+    const ssize_t size = write(http->answered_fd, &one, sizeof one);
+    (void)size; /* an eventfd takes it */
+}
+
+static struct http_later *take_answered(struct http *http)
+{
+    pthread_mutex_lock(&http->mutex);
+    struct http_later *const answered = http->answered;
+    http->answered = NULL;
+    pthread_mutex_unlock(&http->mutex);
+    return answered;
+}
+
+static void stop_waiting(struct http *http, struct http_later *later)
+{
+    struct http_later **at = &http->waiting;
+
+    while (*at != later)
+        at = &(*at)->next;
+    *at = later->next;
+    if (--http->waiting_count == 0)
+        event_del(http->look_event);
+}
+
+static void on_answered(evutil_socket_t fd, short what, void *context)
+{
+    struct http *const http = context;
+    uint64_t count;
+    const ssize_t size = read(fd, &count, sizeof count);
+
+    (void)size; /* the list says what there is to do */
+    (void)what;
+    for (struct http_later *later = take_answered(http); later;) {
+        struct http_later *const next = later->next_answered;
+
+        stop_waiting(http, later);
+        if (later->request) {
+            evhttp_connection_set_closecb(evhttp_request_get_connection(later->request), NULL,
+                                          NULL);
+            send_answer(later->request, later->answer);
+        } else {
+            free(later->answer.body);
+        }
+        free(later);
+        later = next;
+    }
+}
+
+/* --- requests --- */
+
+/* True if @path is @pattern, or in the folder "/folder/...". */
+static bool is_match(const char *pattern, const char *path)
+{
+    const size_t size = strlen(pattern);
+
+    if (size > 3 && strcmp(pattern + size - 3, "...") == 0)
+        return strncmp(path, pattern, size - 3) == 0;
+    return strcmp(path, pattern) == 0;
+}
+
+static const struct http_endpoint *find_endpoint(const struct http *http, const char *path)
+{
+    for (const struct http_endpoint *endpoint = http->endpoints; endpoint->path; endpoint++) {
+        if (is_match(endpoint->path, path))
+            return endpoint;
+    }
+    return NULL;
+}
+
+static bool is_allowed(const struct http_endpoint *endpoint, enum evhttp_cmd_type method)
+{
+    return method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD ||
+           (endpoint->takes_post && method == EVHTTP_REQ_POST);
+}
+
+static void refuse_method(struct evhttp_request *request, const struct http_endpoint *endpoint)
+{
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow",
+                      endpoint->takes_post ? "GET, HEAD, POST" : "GET, HEAD");
+    send_answer(request,
+                http_text(HTTP_BADMETHOD, endpoint->takes_post ? "Only GET, HEAD and POST.\n"
+                                                               : "Only GET and HEAD.\n"));
+}
+
+static void on_request(struct evhttp_request *request, void *context)
+{
+    const struct http *const http = context;
+    const struct http_endpoint *const endpoint = find_endpoint(http, http_path(request));
+
+    if (!endpoint) {
+        send_answer(request, http_text(HTTP_NOTFOUND, "Not found. See / for what is here.\n"));
+    } else if (!is_allowed(endpoint, evhttp_request_get_command(request))) {
+        refuse_method(request, endpoint);
+    } else {
+        const struct http_answer answer = endpoint->answer(http->context, request);
+        if (answer.status != 0)
+            send_answer(request, answer);
+    }
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+    struct http *const http = context;
+
+    (void)fd;
+    (void)what;
+    event_base_loopbreak(http->base);
+}
+
+static void *run(void *context)
+{
+    struct http *const http = context;
+
+    event_base_dispatch(http->base);
+    return NULL;
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *listener)
+{
+    (void)fd;
+    (void)what;
+    evconnlistener_enable(listener);
+}
+
+/* accept failed: without descriptors it would fail again at once, and for ever. */
+static void on_accept_error(struct evconnlistener *listener, void *context)
+{
+    static const struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+
+    (void)context;
+    if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, on_resume, listener,
+                        &pause) == 0)
+        evconnlistener_disable(listener);
+}
+
+static struct evhttp *make_server(struct http *http, int fd)
+{
+    struct evhttp *const server = evhttp_new(http->base);
+    struct evconnlistener *const listener =
+        server ? evconnlistener_new(http->base, NULL, NULL,
+                                    LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE, 0, fd)
+               : NULL;
+
+    if (!listener || !evhttp_bind_listener(server, listener)) {
+        if (listener)
+            evconnlistener_free(listener);
+        if (server)
+            evhttp_free(server);
+        return NULL;
+    }
+    evconnlistener_set_error_cb(listener, on_accept_error);
+    evhttp_set_max_headers_size(server, HTTP_HEADERS_SIZE_MAX);
+    evhttp_set_max_body_size(server, HTTP_BODY_SIZE_MAX);
+    evhttp_set_timeout(server, HTTP_TIMEOUT_S);
+    /* Every method reaches on_request(), which knows the right answer to each. */
+    evhttp_set_allowed_methods(server, 0xffff);
+    evhttp_set_gencb(server, on_request, http);
+    return server;
+}
+
+static bool make_events(struct http *http)
+{
+    http->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    http->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (http->stop_fd < 0 || http->answered_fd < 0)
+        return false;
+    http->stop_event = event_new(http->base, http->stop_fd, EV_READ, on_stop, http);
+    http->look_event = event_new(http->base, -1, EV_PERSIST, on_look, http);
+    http->answered_event =
+        event_new(http->base, http->answered_fd, EV_READ | EV_PERSIST, on_answered, http);
+    return http->stop_event && http->look_event && http->answered_event &&
+           event_add(http->stop_event, NULL) == 0 && event_add(http->answered_event, NULL) == 0;
+}
+
+static int start(struct http *http, const char *name, int fd, struct ackd_error *error)
+{
+    http->base = event_base_new();
+    if (http->base)
+        http->server = make_server(http, fd);
+    if (!http->server) {
+        close(fd);
+        return error_raise(error, -ENOMEM, "cannot make an HTTP server");
+    }
+    if (!make_events(http))
+        return error_raise(error, -ENOMEM, "cannot make an HTTP server");
+
+    const int status = thread_start(&http->thread, name, run, http);
+    if (status < 0)
+        return error_raise(error, status, "cannot start thread %s: %s", name, strerror(-status));
+    http->started = true;
+    return 0;
+}
+
+int http_start(struct http **ret_http, const char *name, const struct address *address,
+               const struct http_endpoint *endpoints, void *context, struct address *ret_bound,
+               struct ackd_error *error)
+{
+    struct address bound;
+    int fd = -1;
+
+    assert(ret_http && endpoints && ret_bound);
+    int status = listener_claim(address, error);
+    if (status == 0)
+        status = listener_open(address, &fd, &bound, error);
+    if (status < 0)
+        return status;
+
+    struct http *const http = calloc(1, sizeof *http);
+    if (!http) {
+        close(fd);
+        return error_raise(error, -ENOMEM, "cannot make an HTTP server");
+    }
+    http->endpoints = endpoints;
+    http->context = context;
+    http->stop_fd = -1;
+    http->answered_fd = -1;
+    pthread_mutex_init(&http->mutex, NULL);
+    *ret_http = http;
+    status = start(http, name, fd, error);
+    if (status < 0) {
+        *ret_http = NULL;
+        http_stop(http);
+        return status;
+    }
+    *ret_bound = bound;
+    return 0;
+}
+
+/* Those whose answer came too late to be sent. */
+static void free_laters(struct http *http)
+{
+    for (struct http_later *later = http->waiting; later;) {
+        struct http_later *const next = later->next;
+
+        free(later->answer.body);
+        free(later);
+        later = next;
+    }
+}
+
+void http_stop(struct http *http)
+{
+    if (!http)
+        return;
+    if (http->started) {
+        const uint64_t one = 1;
+        const ssize_t size = write(http->stop_fd, &one, sizeof one);
+        (void)size; /* an eventfd takes its first 1 */
+        pthread_join(http->thread, NULL);
+    }
+    if (http->server)
+        evhttp_free(http->server);
+    free_laters(http);
+    if (http->stop_event)
+        event_free(http->stop_event);
+    if (http->look_event)
+        event_free(http->look_event);
+    if (http->answered_event)
+        event_free(http->answered_event);
+    if (http->base)
+        event_base_free(http->base);
+    if (http->stop_fd >= 0)
+        close(http->stop_fd);
+    if (http->answered_fd >= 0)
+        close(http->answered_fd);
+    pthread_mutex_destroy(&http->mutex);
+    free(http);
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sampler - CPU time of every thread, by SIGPROF (sampler.h)
+ *
+ * A slot is what the sampler has for one thread.  Signals name a slot by its number, which the
+ * handler checks: whoever sends a SIGPROF cannot make it write elsewhere.  Slots are never freed,
+ * and given to another thread only when theirs is gone: so a ring has one putter at any time.
+ *
+ * Sources: timer_create(2), clock_getcpuclockid(3), signal-safety(7), proc(5). */
+#include "profile/sampler.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "profile/counts.h"
+#include "profile/kinds.h"
+#include "profile/ring.h"
+#include "profile/stack.h"
+#include "profile/tasks.h"
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+enum {
+    COLLECT_NS = 10 * 1000 * 1000,
+    SCAN_COST_MAX_PERCENT = 1, /* of one CPU: with many threads, scans are rarer */
+    ANSWER_TIMEOUT_NS = 100 * 1000 * 1000,
+};
+
+/* Who may touch a slot's captured stack. */
+enum capture {
+    CAPTURE_IDLE,    /* nobody */
+    CAPTURE_WANTED,  /* the thread may begin */
+    CAPTURE_WRITING, /* the thread */
+    CAPTURE_DONE,    /* who wanted it */
+};
+
+struct slot {
+    pid_t tid; /* 0: free */
+    timer_t timer;
+    bool is_armed;
+    char name[PROFILE_LABEL_SIZE];
+    _Atomic int capture;
+    size_t capture_depth;
+    uintptr_t capture_frames[PROFILE_DEPTH_MAX];
+    struct ring ring;
+};
+
+/* The one of this process.  @lock guards all that handlers do not touch. */
+static struct sampler {
+    pthread_mutex_t lock;
+    pthread_cond_t stop;
+    _Atomic bool is_sampling;
+    pthread_t collector;
+    struct profile *profile;
+    struct tasks tasks;
+    uint64_t period_ns;
+    uint64_t begin_ns;
+    uint64_t next_scan_ns;
+    uint32_t random;
+    _Atomic(struct slot *) slots[SAMPLER_THREAD_COUNT_MAX];
+    _Atomic uint32_t slot_count;
+    sem_t captured;
+} sampler = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- in the handler --- */
+
+static struct slot *slot_of_signal(const siginfo_t *info)
+{
+    const uint32_t number = (uint32_t)info->si_value.sival_int;
+
+    if (number >= atomic_load_explicit(&sampler.slot_count, memory_order_acquire))
+        return NULL;
+    return atomic_load_explicit(&sampler.slots[number], memory_order_acquire);
+}
+
+static void take_sample(struct slot *slot, const siginfo_t *info, const void *ucontext)
+{
+    uintptr_t frames[PROFILE_DEPTH_MAX];
+
+    if (!atomic_load_explicit(&sampler.is_sampling, memory_order_relaxed))
+        return;
+    const size_t depth = stack_interrupted(ucontext, frames, PROFILE_DEPTH_MAX);
+    ring_put(&slot->ring, frames, (uint32_t)depth, 1 + (uint32_t)info->si_overrun);
+}
+
+static void take_stack(struct slot *slot, const void *ucontext)
+{
+    int expected = CAPTURE_WANTED;
+
+    if (!atomic_compare_exchange_strong(&slot->capture, &expected, CAPTURE_WRITING))
+        return;
+    slot->capture_depth = stack_interrupted(ucontext, slot->capture_frames, PROFILE_DEPTH_MAX);
+    atomic_store(&slot->capture, CAPTURE_DONE);
+    sem_post(&sampler.captured);
+}
+
+static void on_signal(int number, siginfo_t *info, void *ucontext)
+{
+    const int saved = errno;
+    struct slot *const slot = slot_of_signal(info);
+
+    (void)number;
+    if (slot && info->si_code == SI_TIMER)
+        take_sample(slot, info, ucontext);
+    else if (slot && info->si_code == SI_QUEUE && info->si_pid == getpid())
+        take_stack(slot, ucontext);
+    errno = saved;
+}
+
+/* --- slots and their timers --- */
+
+static struct slot *find_slot(pid_t tid)
+{
+    const uint32_t count = atomic_load_explicit(&sampler.slot_count, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct slot *const slot = atomic_load_explicit(&sampler.slots[i], memory_order_relaxed);
+        if (slot->tid == tid)
+            return slot;
+    }
+    return NULL;
+}
+
+/* A free slot for thread @tid; NULL when there are too many, or no memory. */
+static struct slot *make_slot(pid_t tid)
+{
+    const uint32_t count = atomic_load_explicit(&sampler.slot_count, memory_order_relaxed);
+    struct slot *slot = find_slot(0);
+
+    if (!slot) {
+        slot = count < SAMPLER_THREAD_COUNT_MAX ? calloc(1, sizeof *slot) : NULL;
+        if (!slot)
+            return NULL;
+        atomic_store_explicit(&sampler.slots[count], slot, memory_order_release);
+        atomic_store_explicit(&sampler.slot_count, count + 1, memory_order_release);
+    }
+    slot->tid = tid;
+    slot->name[0] = '\0';
+    ring_clear(&slot->ring);
+    return slot;
+}
+
+static int number_of(const struct slot *slot)
+{
+    int number = 0;
+
+    while (atomic_load_explicit(&sampler.slots[number], memory_order_relaxed) != slot)
+        number++;
+    return number;
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+/* The CPU clock of thread @tid: clock_getcpuclockid() has it for processes only. */
+static clockid_t clock_of(pid_t tid)
+{
+    return (clockid_t)((~(unsigned int)tid << 3) | 6);
+}
+
+/* Up to a period, differently each time: threads that are sampled for less than a period each are
+ * counted right on the whole. */
+static uint64_t random_phase_ns(void)
+{
+    sampler.random ^= sampler.random << 13;
+    sampler.random ^= sampler.random >> 17;
+    sampler.random ^= sampler.random << 5;
+    return 1 + sampler.random % sampler.period_ns;
+}
+
+/* Starts the timer of @slot.  @is_new: the thread has come since the profile began, and all of its
+ * CPU time counts.  Nothing happens to a thread that has gone. */
+static void arm(struct slot *slot, bool is_new)
+{
+    const clockid_t clock = clock_of(slot->tid);
+    struct timespec used = {0};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
+
+    event.sigev_notify_thread_id = slot->tid;
+    event.sigev_value.sival_int = number_of(slot);
+    if (clock_gettime(clock, &used) < 0 || timer_create(clock, &event, &slot->timer) < 0)
+        return;
+
+    const uint64_t used_ns = (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+    const struct itimerspec times = {
+        .it_interval = timespec_of(sampler.period_ns),
+        .it_value = timespec_of((is_new ? 0 : used_ns) + random_phase_ns()),
+    };
+    slot->is_armed = timer_settime(slot->timer, TIMER_ABSTIME, &times, NULL) == 0;
+    if (!slot->is_armed)
+        timer_delete(slot->timer);
+}
+
+static void disarm(struct slot *slot)
+{
+    if (slot->is_armed)
+        timer_delete(slot->timer);
+    slot->is_armed = false;
+}
+
+/* --- the collector --- */
+
+static void drain(struct slot *slot)
+{
+    uintptr_t frames[PROFILE_DEPTH_MAX];
+    uint32_t depth;
+    uint32_t weight;
+
+    while (ring_take(&slot->ring, frames, &depth, &weight)) {
+        const int64_t values[] = {weight, (int64_t)(weight * sampler.period_ns)};
+
+        /* Not before: a thread gets its name a while after it began. */
+        if (slot->name[0] == '\0')
+            tasks_name(slot->tid, slot->name);
+        profile_add(sampler.profile, frames, depth, slot->name, values);
+        counts_add(COUNT_SAMPLES, weight);
+    }
+    const uint64_t lost = atomic_exchange_explicit(&slot->ring.lost_count, 0, memory_order_relaxed);
+    sampler.profile->lost_count += lost;
+    counts_add(COUNT_LOST_RING, lost);
+}
+
+static void for_each_slot(void (*visit)(struct slot *))
+{
+    const uint32_t count = atomic_load_explicit(&sampler.slot_count, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct slot *const slot = atomic_load_explicit(&sampler.slots[i], memory_order_relaxed);
+        if (slot->tid != 0)
+            visit(slot);
+    }
+}
+
+/* Frees the slot of a thread that has gone. */
+static void bury(struct slot *slot)
+{
+    if (tasks_have(&sampler.tasks, slot->tid))
+        return;
+    if (sampler.profile)
+        drain(slot);
+    disarm(slot);
+    slot->tid = 0;
+}
+
+/* Looks which threads there are.  @is_first: all of them were there before the profile. */
+static void scan(bool is_first)
+{
+    if (tasks_read(&sampler.tasks) < 0)
+        return;
+    for_each_slot(bury);
+    for (size_t i = 0; i < sampler.tasks.count; i++) {
+        const pid_t tid = sampler.tasks.tids[i];
+        struct slot *slot = find_slot(tid);
+
+        if (!slot)
+            slot = make_slot(tid);
+        if (slot && !slot->is_armed)
+            arm(slot, !is_first);
+    }
+}
+
+static void collect(void)
+{
+    const uint64_t begin_ns = clock_monotonic_ns();
+
+    for_each_slot(drain);
+    if (begin_ns >= sampler.next_scan_ns) {
+        scan(false);
+        const uint64_t end_ns = clock_monotonic_ns();
+        sampler.next_scan_ns = begin_ns + (end_ns - begin_ns) * 100 / SCAN_COST_MAX_PERCENT;
+    }
+}
+
+static void *run(void *context)
+{
+    (void)context;
+    pthread_mutex_lock(&sampler.lock);
+    while (atomic_load(&sampler.is_sampling)) {
+        const struct timespec next = timespec_of(clock_monotonic_ns() + COLLECT_NS);
+        pthread_cond_clockwait(&sampler.stop, &sampler.lock, CLOCK_MONOTONIC, &next);
+        collect();
+    }
+    pthread_mutex_unlock(&sampler.lock);
+    return NULL;
+}
+
+/* --- what others call --- */
+
+static void take_signal(void)
+{
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+
+    stack_prime();
+    sem_init(&sampler.captured, 0, 0);
+    pthread_cond_init(&sampler.stop, NULL);
+    sampler.random = (uint32_t)clock_monotonic_ns() | 1;
+    sigfillset(&action.sa_mask);
+    sigaction(SIGPROF, &action, NULL);
+}
+
+void sampler_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, take_signal);
+}
+
+static int64_t now_real_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * (int64_t)NS_PER_S + now.tv_nsec;
+}
+
+/* What came after the end of the profile before. */
+static void forget(struct slot *slot)
+{
+    ring_clear(&slot->ring);
+}
+
+static int begin(uint32_t hz, struct ackd_error *error)
+{
+    sampler.period_ns = NS_PER_S / hz;
+    sampler.profile = profile_new(&profile_kinds[PROFILE_CPU], (int64_t)sampler.period_ns);
+    if (!sampler.profile)
+        return error_raise(error, -ENOMEM, "no memory for a profile");
+    sampler.profile->begin_ns = now_real_ns();
+    sampler.begin_ns = clock_monotonic_ns();
+    sampler.next_scan_ns = 0;
+    for_each_slot(forget);
+    atomic_store(&sampler.is_sampling, true);
+    scan(true);
+    const int status = thread_start(&sampler.collector, "pprof-sampler", run, NULL);
+    if (status < 0) {
+        atomic_store(&sampler.is_sampling, false);
+        for_each_slot(disarm);
+        profile_free(sampler.profile);
+        sampler.profile = NULL;
+        return error_raise(error, status, "cannot start a thread: %s", strerror(-status));
+    }
+    return 0;
+}
+
+int sampler_start(uint32_t hz, struct ackd_error *error)
+{
+    assert(hz > 0 && hz <= SAMPLER_HZ_MAX);
+    sampler_init();
+    pthread_mutex_lock(&sampler.lock);
+    const int status = sampler.profile ? error_raise(error, -EBUSY, "cpu profiling already in use")
+                                       : begin(hz, error);
+    pthread_mutex_unlock(&sampler.lock);
+    return status;
+}
+
+struct profile *sampler_stop(void)
+{
+    pthread_mutex_lock(&sampler.lock);
+    assert(sampler.profile);
+    for_each_slot(disarm);
+    atomic_store(&sampler.is_sampling, false);
+    pthread_cond_signal(&sampler.stop);
+    pthread_mutex_unlock(&sampler.lock);
+    pthread_join(sampler.collector, NULL);
+
+    pthread_mutex_lock(&sampler.lock);
+    struct profile *const profile = sampler.profile;
+    for_each_slot(drain);
+    sampler.profile = NULL;
+    pthread_mutex_unlock(&sampler.lock);
+    profile->duration_ns = (int64_t)(clock_monotonic_ns() - sampler.begin_ns);
+    return profile;
+}
+
+/* --- stacks of all threads --- */
+
+/* Asks thread @tid for its stack.  NULL: it cannot answer. */
+static struct slot *ask(pid_t tid)
+{
+    struct slot *slot = find_slot(tid);
+    siginfo_t info = {.si_signo = SIGPROF, .si_code = SI_QUEUE};
+
+    if (!tasks_take_signals(tid))
+        return NULL;
+    if (!slot)
+        slot = make_slot(tid);
+    if (!slot)
+        return NULL;
+    atomic_store(&slot->capture, CAPTURE_WANTED);
+    info.si_pid = getpid();
+    info.si_value.sival_int = number_of(slot);
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGPROF, &info) == 0)
+        return slot;
+    atomic_store(&slot->capture, CAPTURE_IDLE);
+    return NULL;
+}
+
+/* Waits for the answer of @slot, but not beyond @deadline.  True if it is there. */
+static bool wait_for(struct slot *slot, const struct timespec *deadline)
+{
+    int expected = CAPTURE_WANTED;
+
+    while (atomic_load(&slot->capture) != CAPTURE_DONE) {
+        if (sem_clockwait(&sampler.captured, CLOCK_MONOTONIC, deadline) == 0 || errno == EINTR)
+            continue;
+        /* Too late; but what it has begun to write it will end. */
+        if (atomic_compare_exchange_strong(&slot->capture, &expected, CAPTURE_IDLE))
+            return false;
+    }
+    return true;
+}
+
+static void add_stack(struct profile *profile, pid_t tid, const uintptr_t *frames, size_t depth)
+{
+    static const int64_t one[] = {1};
+    char name[PROFILE_LABEL_SIZE];
+
+    tasks_name(tid, name);
+    profile_add(profile, frames, depth, name, one);
+}
+
+static void take_stacks(struct profile *profile)
+{
+    const struct timespec deadline = timespec_of(clock_monotonic_ns() + ANSWER_TIMEOUT_NS);
+    uintptr_t frames[PROFILE_DEPTH_MAX];
+
+    for (size_t i = 0; i < sampler.tasks.count; i++) {
+        const pid_t tid = sampler.tasks.tids[i];
+
+        if (tid == gettid()) {
+            add_stack(profile, tid, frames, stack_here(frames, PROFILE_DEPTH_MAX));
+            continue;
+        }
+        struct slot *const slot = ask(tid);
+        if (slot && wait_for(slot, &deadline)) {
+            add_stack(profile, tid, slot->capture_frames, slot->capture_depth);
+            atomic_store(&slot->capture, CAPTURE_IDLE);
+        } else {
+            add_stack(profile, tid, NULL, 0);
+        }
+    }
+}
+
+int sampler_take_stacks(struct profile *profile, struct ackd_error *error)
+{
+    sampler_init();
+    pthread_mutex_lock(&sampler.lock);
+    const int status = tasks_read(&sampler.tasks);
+    if (status == 0) {
+        for_each_slot(bury);
+        profile->begin_ns = now_real_ns();
+        take_stacks(profile);
+    }
+    pthread_mutex_unlock(&sampler.lock);
+    if (status < 0)
+        return error_raise(error, status, "cannot list the threads: %s", strerror(-status));
+    return 0;
+}

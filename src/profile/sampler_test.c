@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sampler_test - CPU time is counted, of threads that come and go too; one profile at a time; the
+ * stacks of all threads.  How exact it is, sampler_bench measures. */
+#include "profile/sampler.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "profile/kinds.h"
+#include "profile/symbols.h"
+
+/* ThreadSanitizer keeps signals back until the thread calls something that it knows: then stacks
+ * are not those of the moment. */
+#ifdef __SANITIZE_THREAD__
+enum { STACKS_ARE_EXACT = 0 };
+#else
+enum { STACKS_ARE_EXACT = 1 };
+#endif
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
+/* Uses @ms of CPU time. */
+__attribute__((noinline)) static void burn(uint64_t ms)
+{
+    const uint64_t end_ns = cpu_ns() + ms * NS_PER_MS;
+
+    while (cpu_ns() < end_ns)
+        ;
+}
+
+static void *burn_a_while(void *ms)
+{
+    burn((uintptr_t)ms);
+    return NULL;
+}
+
+static void start(uint32_t hz)
+{
+    struct ackd_error error;
+
+    assert_int_equal(sampler_start(hz, &error), 0);
+}
+
+static bool has_stack(const struct profile *profile, const char *label, const char *function)
+{
+    struct symbols *const symbols = symbols_open();
+    struct symbol found[SYMBOLS_INLINE_DEPTH_MAX];
+    bool has = !STACKS_ARE_EXACT;
+
+    for (size_t i = 0; i < profile->stack_count; i++) {
+        const struct profile_stack *const stack = profile->stacks[i];
+        if (strcmp(stack->label, label) != 0)
+            continue;
+        for (uint32_t j = 0; j < stack->depth; j++) {
+            const size_t count = symbols_find(symbols, stack->frames[j], found);
+            for (size_t k = 0; k < count; k++)
+                has = has || strcmp(found[k].function, function) == 0;
+        }
+    }
+    symbols_close(symbols);
+    return has;
+}
+
+static void counts_cpu_time_not_sleep(void **state)
+{
+    const struct timespec nap = {.tv_nsec = 200000000};
+
+    (void)state;
+    start(100);
+    burn(300);
+    nanosleep(&nap, NULL);
+    struct profile *const profile = sampler_stop();
+    assert_non_null(profile);
+    assert_int_equal(profile->period, 10000000);
+    assert_in_range(profile_total(profile, 1), 250 * NS_PER_MS, 340 * NS_PER_MS);
+    assert_true(profile->duration_ns > 500 * (int64_t)NS_PER_MS);
+    assert_true(has_stack(profile, "profile_sampler", "burn"));
+    profile_free(profile);
+}
+
+/* One that starts after the profile did is found, and named. */
+static void finds_threads_that_come_later(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    start(1000);
+    assert_int_equal(thread_start(&thread, "test-late", burn_a_while, (void *)200), 0);
+    pthread_join(thread, NULL);
+    struct profile *const profile = sampler_stop();
+    assert_true(has_stack(profile, "test-late", "burn"));
+    assert_in_range(profile_total(profile, 1), 160 * NS_PER_MS, 260 * NS_PER_MS);
+    profile_free(profile);
+}
+
+static void one_at_a_time_and_again(void **state)
+{
+    struct ackd_error error;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        start(1000);
+        assert_int_equal(sampler_start(100, &error), -EBUSY);
+        assert_string_equal(error.text, "cpu profiling already in use");
+        profile_free(sampler_stop());
+    }
+}
+
+/* A SIGPROF from elsewhere is ignored, during a profile and after it. */
+static void foreign_signals_do_nothing(void **state)
+{
+    const union sigval forged = {.sival_int = 1 << 30};
+
+    (void)state;
+    start(1);
+    raise(SIGPROF);
+    sigqueue(getpid(), SIGPROF, forged);
+    struct profile *const profile = sampler_stop();
+    raise(SIGPROF);
+    assert_int_equal(profile_total(profile, 0), 0);
+    profile_free(profile);
+}
+
+static pthread_barrier_t barrier;
+
+static void *block_and_wait(void *unused)
+{
+    sigset_t prof;
+
+    sigemptyset(&prof);
+    sigaddset(&prof, SIGPROF);
+    pthread_sigmask(SIG_BLOCK, &prof, NULL);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+__attribute__((noinline)) static void *sleep_here(void *unused)
+{
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+static void stacks_of_threads_that_sleep_or_refuse(void **state)
+{
+    struct profile *const profile = profile_new(&profile_kinds[PROFILE_GOROUTINE], 1);
+    pthread_t threads[2];
+    struct ackd_error error;
+    bool is_empty = false;
+
+    (void)state;
+    pthread_barrier_init(&barrier, NULL, 3);
+    assert_int_equal(thread_start(&threads[0], "test-asleep", sleep_here, NULL), 0);
+    assert_int_equal(thread_start(&threads[1], "test-deaf", block_and_wait, NULL), 0);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(sampler_take_stacks(profile, &error), 0);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(profile_total(profile, 0) >= 3);
+    assert_true(has_stack(profile, "test-asleep", "sleep_here"));
+    assert_true(has_stack(profile, "profile_sampler", "sampler_take_stacks") ||
+                has_stack(profile, "profile_sampler", "stacks_of_threads_that_sleep_or_refuse"));
+    for (size_t i = 0; i < profile->stack_count; i++)
+        is_empty = is_empty || (strcmp(profile->stacks[i]->label, "test-deaf") == 0 &&
+                                profile->stacks[i]->depth == 0);
+    assert_true(is_empty);
+    profile_free(profile);
+    pthread_barrier_destroy(&barrier);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_cpu_time_not_sleep),
+        cmocka_unit_test(finds_threads_that_come_later),
+        cmocka_unit_test(one_at_a_time_and_again),
+        cmocka_unit_test(foreign_signals_do_nothing),
+        cmocka_unit_test(stacks_of_threads_that_sleep_or_refuse),
+    };
+    return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
+}
