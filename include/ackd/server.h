@@ -71,6 +71,11 @@ struct ackd_server_options {
     enum ackd_engine engine;
     uint32_t busy_poll_us; /* how long a worker looks for events before it sleeps; 0: not at all */
 
+    /* Called by each worker before anything else, on its thread: for what is a thread's own, such
+     * as its CPUs or what it may do.  May be NULL. */
+    void (*on_worker)(void *self);
+    void *on_worker_self;
+
     struct ackd_handler handler; /* on_batch NULL: discard.  Freed by the server */
     struct ackd_log log;
 };

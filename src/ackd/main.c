@@ -24,6 +24,7 @@
 
 #include "ackd/log_lines.h"
 #include "ackd/options.h"
+#include "ackd/sandbox.h"
 #include "ackd/systemd.h"
 
 enum {
@@ -42,6 +43,7 @@ struct program {
     struct ackd_profile_server *profiles;
     bool is_profiling; /* for --profile-on-exit */
     struct systemd systemd;
+    struct sandbox sandbox;
     int signal_fd;
 };
 
@@ -176,8 +178,13 @@ static int open_server(struct program *program)
 {
     struct options *const options = &program->options;
     struct ackd_error error;
-    int status = ackd_handler_parse(options->handler, &options->server.handler, &error);
+    int status = sandbox_begin(&program->sandbox, options, &error);
 
+    if (status < 0)
+        return fail(EXIT_SYSTEM, error.text, " (option --sandbox)");
+    options->server.on_worker = sandbox_worker;
+    options->server.on_worker_self = &program->sandbox;
+    status = ackd_handler_parse(options->handler, &options->server.handler, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --handler)");
     options->server.log = program->log;
@@ -211,6 +218,20 @@ static void warn_of_descriptors(const struct program *program)
                              "fewer descriptors than connections are allowed", fields, 2);
 }
 
+static void say_sandbox(const struct program *program)
+{
+    static const char *const words[] = {"off", "on", "strict"};
+    const struct sandbox *const sandbox = &program->sandbox;
+    const struct ackd_log_field fields[] = {
+        {"level", words[sandbox->level], 0},
+        {"landlock", NULL, sandbox->landlock},
+        {"seccomp", sandbox->seccomp ? "yes" : "no", 0},
+    };
+
+    if (program->log.level >= ACKD_LOG_INFO)
+        program->log.on_line(program->log.self, ACKD_LOG_INFO, "sandbox", fields, 3);
+}
+
 static void say_started(const struct program *program)
 {
     const struct ackd_log_field fields[] = {
@@ -242,6 +263,7 @@ static int start_server(struct program *program)
     struct ackd_error error;
     const char *const ports_file = program->options.ports_file;
 
+    sandbox_opened(&program->sandbox);
     if (ackd_server_start(program->server, &error) < 0)
         return fail(EXIT_SYSTEM, error.text, " (option --workers)");
     if (ports_file) {
@@ -252,7 +274,9 @@ static int start_server(struct program *program)
             return fail(EXIT_SYSTEM, error.text, "");
         }
     }
+    sandbox_serving(&program->sandbox);
     warn_of_descriptors(program);
+    say_sandbox(program);
     say_started(program);
     for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));

@@ -33,6 +33,7 @@ enum kind {
     KIND_ENGINE,
     KIND_LOG_LEVEL,
     KIND_LOG_FORMAT,
+    KIND_SANDBOX,
     KIND_CONFIG,
     KIND_FLAG,
 };
@@ -183,6 +184,19 @@ static int set_log_format(struct options *options, const char *value)
     return 0;
 }
 
+static int set_sandbox(struct options *options, const char *value)
+{
+    if (strcmp(value, "off") == 0)
+        options->sandbox = SANDBOX_OFF;
+    else if (strcmp(value, "on") == 0)
+        options->sandbox = SANDBOX_ON;
+    else if (strcmp(value, "strict") == 0)
+        options->sandbox = SANDBOX_STRICT;
+    else
+        return -EINVAL;
+    return 0;
+}
+
 static int set_handler(struct options *options, const char *value, char *ret_legal,
                        size_t legal_size)
 {
@@ -230,6 +244,9 @@ static int set(struct options *options, const struct option_info *info, const ch
         break;
     case KIND_LOG_FORMAT:
         status = set_log_format(options, value);
+        break;
+    case KIND_SANDBOX:
+        status = set_sandbox(options, value);
         break;
     case KIND_FLAG:
         *(bool *)member_of(options, info) = true;
@@ -547,6 +564,7 @@ static bool differs(const struct option_info *info, const struct options *a,
     case KIND_ENGINE:
     case KIND_LOG_LEVEL:
     case KIND_LOG_FORMAT:
+    case KIND_SANDBOX:
         return memcmp(in_a, in_b, sizeof(uint32_t)) != 0;
     case KIND_FLAG:
         return *(const bool *)in_a != *(const bool *)in_b;

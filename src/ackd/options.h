@@ -16,6 +16,12 @@ enum log_format {
     LOG_JSON,
 };
 
+enum sandbox_level {
+    SANDBOX_OFF,
+    SANDBOX_ON,
+    SANDBOX_STRICT,
+};
+
 struct options {
     struct ackd_server_options server;
     const char *metrics_listen;
@@ -27,6 +33,7 @@ struct options {
     const char *config;
     enum ackd_log_level log_level;
     enum log_format log_format;
+    enum sandbox_level sandbox;
     char *config_text;     /* the config file; texts above point into it */
     bool pprof_is_default; /* nobody asked for pprof_listen */
     bool pprof_allow_remote;

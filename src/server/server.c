@@ -151,6 +151,8 @@ static struct worker_config config_of(const struct ackd_server_options *options)
         .linger_timeout_ms = options->linger_timeout_ms,
         .window_count = options->window_count,
         .busy_poll_us = options->busy_poll_us,
+        .on_worker = options->on_worker,
+        .on_worker_self = options->on_worker_self,
         .handler = handler_of(options),
         .log = options->log,
     };

@@ -447,6 +447,8 @@ static void *run(void *context)
     struct worker *const worker = context;
     struct worker_shared *const shared = worker->shared;
 
+    if (worker->config->on_worker)
+        worker->config->on_worker(worker->config->on_worker_self);
     worker_begin(worker);
     while (!worker->finished)
         worker_turn(worker);

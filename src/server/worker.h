@@ -30,7 +30,9 @@ struct worker_config {
     uint32_t drain_timeout_ms;
     uint32_t linger_timeout_ms;
     uint32_t window_count;
-    uint32_t busy_poll_us; /* 0 = off */
+    uint32_t busy_poll_us;         /* 0 = off */
+    void (*on_worker)(void *self); /* first on each worker's thread; may be NULL */
+    void *on_worker_self;
     struct ackd_handler handler;
     struct ackd_log log;
 };
