@@ -67,6 +67,12 @@ stage 'fuzz' fuzz_targets "$fuzz_seconds"
 stage 'release build' build_preset release
 stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
+for engine in epoll uring; do
+    stage "sandbox: contract, $engine" run_sandboxed test contract "$engine"
+done
+stage 'sandbox: profiles' run_sandboxed test profile epoll -m 'not viewers and not long'
+stage 'faults' run_pytest release faults
+stage 'drain under load' python3 tests/faults/drain.py --build build/release --rounds 20
 stage 'units of systemd' run_pytest test service
 stage 'peers' run_pytest release peers
 stage 'demo' python3 tools/demo.py --build build/release --time 2s \
