@@ -59,8 +59,7 @@ static int load(scmp_filter_ctx filter, enum calls_role role, bool kills)
 
 int calls_restrict(enum calls_role role, bool kills, struct ackd_error *error)
 {
-    const scmp_filter_ctx filter =
-        seccomp_init(kills ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
+    scmp_filter_ctx filter = seccomp_init(kills ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
 
     if (!filter)
         return error_raise(error, -ENOMEM, "seccomp: no memory for a filter");

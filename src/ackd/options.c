@@ -41,19 +41,19 @@ enum kind {
 struct option_info {
     const char *name;
     enum kind kind;
+    bool is_reloadable;
     size_t offset;
     uint64_t minimum;
     uint64_t maximum;
     const char *argument;
     const char *by_default;
     const char *help;
-    bool is_reloadable;
 };
 
 static const struct option_info infos[] = {
 #define INFO(name, kind, member, minimum, maximum, argument, by_default, help, is_reloadable)      \
-    {name, KIND_##kind,  offsetof(struct options, member), minimum, maximum, argument, by_default, \
-     help, is_reloadable},
+    {name,     KIND_##kind, is_reloadable, offsetof(struct options, member), minimum, maximum,     \
+     argument, by_default,  help},
 #define OPTION(...)     INFO(__VA_ARGS__, false)
 #define RELOADABLE(...) INFO(__VA_ARGS__, true)
 #include "ackd/options.def"

@@ -96,8 +96,8 @@ static bool has_any_port(const struct address *address, const char *text)
 /* "systemd" stands for each "systemd:NAME" too. */
 static bool are_same(const char *a, const char *b)
 {
-    const char *name_of_a;
-    const char *name_of_b;
+    const char *name_of_a = "";
+    const char *name_of_b = "";
 
     if (inherited_parse(a, &name_of_a) && inherited_parse(b, &name_of_b))
         return !*name_of_a || !*name_of_b || strcmp(name_of_a, name_of_b) == 0;
@@ -110,7 +110,7 @@ static int check_listens(const struct ackd_server_options *options, struct ackd_
     char seen[LISTEN_COUNT_MAX][ADDRESS_TEXT_SIZE];
 
     for (size_t i = 0; i < options->listen_count; i++) {
-        struct address address;
+        struct address address = {.size = 0};
         enum dialect dialect;
         const int status = options_parse_listen(options->listen[i], &address, &dialect, error);
 
