@@ -41,6 +41,15 @@ class Config:
         count = self.server.metrics()[result]
         self.server.signal(signal.SIGHUP)
         wait_for(lambda: self.server.metrics()[result] > count, "reloaded")
+        # Workers follow at the end of a turn: of this one, or the next.
+        before = self.turns()
+        if result == SUCCESS:
+            wait_for(lambda: all(now >= then + 2 for now, then in zip(self.turns(), before)),
+                     "each worker has had a turn")
+
+    def turns(self):
+        return [value for name, value in self.server.metrics().items()
+                if name.startswith("worker_loops_total{")]
 
 
 @pytest.fixture
