@@ -364,8 +364,6 @@ static char *read_text(int fd, const char **ret_why)
         *ret_why = strerror(EFBIG);
     else if (memchr(text, '\0', size))
         *ret_why = "is no text";
-    else if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        *ret_why = "begins with a byte order mark; save it without";
     else
         return text[size] = '\0', text;
     free(text);
@@ -400,6 +398,10 @@ static int parse_file(struct options *options, const char *path, struct ackd_err
     options->config_text = read_file(path, &why);
     if (!options->config_text)
         return error_raise(error, -EINVAL, "--config=%.128s: %s", path, why);
+
+    if (strncmp(options->config_text, "\xef\xbb\xbf", 3) == 0)
+        return error_raise(error, -EINVAL, "%s:1: begins with a byte order mark; save it without",
+                           path);
 
     char *rest = options->config_text;
     while (rest) {
