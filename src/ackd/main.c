@@ -32,7 +32,14 @@ enum {
     EXIT_SYSTEM = 71, /* sysexits(3): EX_OSERR */
     EXIT_CONFIG = 78, /* EX_CONFIG */
 
-    OPTION_SHOWN_COUNT_MAX = 32, /* on the live page */
+    OPTION_SHOWN_COUNT_MAX = 40, /* on the live page */
+};
+
+/* What the live page says of the options; facts point into it. */
+struct shown {
+    char values[OPTION_SHOWN_COUNT_MAX][OPTION_VALUE_SIZE];
+    struct ackd_admin_fact facts[OPTION_SHOWN_COUNT_MAX];
+    size_t count;
 };
 
 struct program {
@@ -174,29 +181,33 @@ static int start_profile(struct program *program)
     return 0;
 }
 
+static void show_options(const struct options *options, struct shown *ret_shown)
+{
+    size_t index = 0;
+    const char *name;
+
+    ret_shown->count = 0;
+    while (ret_shown->count < OPTION_SHOWN_COUNT_MAX &&
+           (name = options_next(options, &index, ret_shown->values[ret_shown->count]))) {
+        const char *const value = ret_shown->values[ret_shown->count];
+        ret_shown->facts[ret_shown->count++] = (struct ackd_admin_fact){name, value};
+    }
+}
+
 /* Starts what serves metrics and the live page, which shows the options and where profiles are. */
 static int open_admin(struct program *program)
 {
     const struct options *const options = &program->options;
-    char values[OPTION_SHOWN_COUNT_MAX][OPTION_VALUE_SIZE];
-    struct ackd_admin_fact facts[OPTION_SHOWN_COUNT_MAX];
-    size_t count = 0;
-    size_t index = 0;
-    const char *name;
-
-    while (count < OPTION_SHOWN_COUNT_MAX &&
-           (name = options_next(options, &index, values[count]))) {
-        facts[count] = (struct ackd_admin_fact){name, values[count]};
-        count++;
-    }
-
     struct ackd_error error;
+    struct shown shown;
+
+    show_options(options, &shown);
     const struct ackd_admin_options admin_options = {
         .listen = options->metrics_listen,
         .metrics_prefix = options->metrics_prefix,
         .more_metrics = ackd_profile_metrics,
-        .facts = facts,
-        .fact_count = count,
+        .facts = shown.facts,
+        .fact_count = shown.count,
         .profiles_address =
             program->profiles ? ackd_profile_server_address(program->profiles) : NULL,
     };
@@ -321,19 +332,30 @@ static uint64_t count_dropped(const struct program *program)
     return stats.acks_dropped;
 }
 
+static void refuse_reload(const struct program *program, const char *reason)
+{
+    log_text(program, ACKD_LOG_ERROR, "reload refused, the running options stay", "reason", reason);
+}
+
 /* Puts what @fresh has in place of what runs, where that is possible. */
 static void apply(struct program *program, const struct options *fresh)
 {
+    const struct options before = program->options;
     struct options_changes changes;
     struct ackd_error error;
+    struct shown shown;
 
     options_reload(&program->options, fresh, &changes);
-    program->log.level = program->options.log_level;
-    program->options.server.log = program->log;
+    program->options.server.log.level = program->options.log_level;
     if (ackd_server_reload(program->server, &program->options.server, &error) < 0) {
-        log_text(program, ACKD_LOG_ERROR, "reload refused", "reason", error.text);
+        program->options = before;
+        refuse_reload(program, error.text);
         return;
     }
+    program->log.level = program->options.log_level;
+    show_options(&program->options, &shown);
+    if (program->admin && ackd_admin_set_facts(program->admin, shown.facts, shown.count) < 0)
+        warn(program, "the live page shows the options from before", "reason", "no memory");
     if (changes.fixed[0])
         log_text(program, ACKD_LOG_WARN, "only a restart changes these", "options", changes.fixed);
     warn_of_unguarded(program);
@@ -352,8 +374,7 @@ static void reload(struct program *program)
         apply(program, &fresh);
     } else {
         ackd_server_reload_failed(program->server);
-        log_text(program, ACKD_LOG_ERROR, "reload refused, the running options stay", "reason",
-                 error.text);
+        refuse_reload(program, error.text);
     }
     options_deinit(&fresh);
     systemd_say(&program->systemd, "READY=1");

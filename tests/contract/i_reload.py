@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """SIGHUP: the config file is read again, nobody is disconnected, and a bad file changes nothing."""
+import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import time
@@ -145,6 +147,125 @@ def test_log_level(config):
         client.round_trip()
     started.barrier()
     assert len(started.log()) == size
+
+
+def rejected(started, reason):
+    return started.metrics()[f'connections_rejected_total{{reason="{reason}"}}']
+
+
+def test_a_limit_per_address_comes_and_goes(config):
+    """Who came before it does not count towards it."""
+    started = config.run("workers = 2")
+    clients = [started.connect() for _ in range(3)]
+    for client in clients:
+        client.round_trip()
+    config.reload("workers = 2", "max-conns-per-ip = 2")
+    for _ in range(2):
+        clients.append(started.connect())
+        clients[-1].round_trip()
+    with started.connect() as late:
+        assert late.expect_end() == b""
+    assert rejected(started, "max_conns_per_ip") == 1
+    config.reload("workers = 2")
+    clients.append(started.connect())
+    for client in clients:
+        client.round_trip()
+    # Those that were counted still are.
+    config.reload("workers = 2", "max-conns-per-ip = 2")
+    with started.connect() as late:
+        assert late.expect_end() == b""
+    for client in clients:
+        client.close()
+    wait_for(lambda: started.metrics()["client_connected"] == 0, "all have left")
+    with started.connect() as client:
+        client.round_trip()
+
+
+@pytest.mark.parametrize("option, reason", (("conn-rate", "conn_rate"),
+                                            ("conn-rate-per-ip", "conn_rate_per_ip")))
+def test_rates_of_connections(config, option, reason):
+    started = config.run("workers = 2")
+
+    def seen_count():
+        return started.metrics()["connections_accepted_total"] + rejected(started, reason)
+
+    def rejected_of_20():
+        before = rejected(started, reason)
+        seen = seen_count()
+        for _ in range(20):
+            started.connect().close()
+        wait_for(lambda: seen_count() == seen + 20, "all have been seen")
+        return rejected(started, reason) - before
+
+    assert rejected_of_20() == 0
+    config.reload("workers = 2", f"{option} = 1")
+    # One at once, and one more each second that this takes.
+    assert rejected_of_20() > 20 - 2 - DEADLINE
+    config.reload("workers = 2", f"{option} = 0")
+    assert rejected_of_20() == 0
+
+
+def test_the_first_frame_of_those_who_wait(config):
+    started = config.run("first-frame-timeout = 1h", "workers = 1")
+    with started.connect() as silent, started.connect() as client:
+        client.round_trip()
+        config.reload("first-frame-timeout = 200ms", "workers = 1")
+        silent.expect_fin()
+        client.round_trip()
+
+
+def test_the_limit_of_memory(config):
+    started = config.run("workers = 1")
+    default = started.metrics()["memory_limit_bytes"]
+    assert default >= 1 << 20
+    for text, expected in (("8m", 8 << 20), ("off", -1), ("auto", default)):
+        config.reload("workers = 1", f"memory-limit = {text}")
+        assert started.metrics()["memory_limit_bytes"] == expected
+    assert "option=memory-limit" in started.log()  # off is worth a warning
+
+
+def keepalive_s(client):
+    """When the server's kernel asks this peer for a sign of life, in seconds from now.
+    Source: the kernel's proc_net_tcp.rst."""
+    peer = client.socket.getsockname()[1]
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, remote, state, _, timer, *_ = line.split()
+        if state == "01" and int(remote.split(":")[1], 16) == peer:
+            kind, ticks = timer.split(":")
+            return int(ticks, 16) / os.sysconf("SC_CLK_TCK") if kind == "02" else None
+    return None
+
+
+def test_the_timeout_of_vanished_peers(config):
+    """For those who are connected, and for those who come."""
+    started = config.run("workers = 2", "peer-timeout = 30s")
+    with started.connect() as first:
+        first.round_trip()
+        assert 100 < keepalive_s(first) <= 120
+        for text, low, high in (("100s", 380, 400), ("0", 7100, 7200), ("5s", 10, 20)):
+            config.reload("workers = 2", f"peer-timeout = {text}")
+            assert low < keepalive_s(first) <= high
+            with started.connect() as client:
+                client.round_trip()
+                assert low < keepalive_s(client) <= high
+
+
+def test_more_connections_than_descriptors(config):
+    """Refused as at the start, and the rest of the file with it."""
+    started = config.run("max-conns = 7", limits=((resource.RLIMIT_NOFILE, 200),))
+    config.reload("max-conns = 300", "window = 5", result=FAILURE)
+    assert started.metrics()["connections_max"] == 7
+    assert "only 200 descriptors" in started.log()
+
+
+def test_the_live_page_has_the_options_that_hold(config):
+    started = config.run("max-conns = 7", "workers = 1")
+    config.reload("max-conns = 8", "workers = 2", "memory-limit = 1g")
+    server = json.loads(started.request("/api/live")[2])["server"]
+    assert server["conns_max"] == 8
+    options = server["options"]
+    assert options["max-conns"] == "8" and options["memory-limit"] == "1048576KiB"
+    assert options["workers"] == "1"  # what runs, not what the file says
 
 
 def test_an_option_that_left_the_file_has_its_default_again(config):
