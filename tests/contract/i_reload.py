@@ -214,6 +214,32 @@ def test_the_first_frame_of_those_who_wait(config):
         client.round_trip()
 
 
+def test_acks_that_wait_for_a_peer(config):
+    """One who is not read, for his acks, is read again where more may wait."""
+    plain = ("workers = 1", "write-timeout = 1h", "max-frame = 64KiB")
+    started = config.run(*plain, "ack-high = 1KiB", "ack-low = 0")
+    with started.connect(receive_buffer=4096) as client:
+        client.socket.setblocking(False)
+        data = memoryview(wire.submits(1000))
+        left = data
+
+        def is_paused():
+            nonlocal left
+            try:
+                while True:
+                    left = left[client.socket.send(left):] or data
+            except BlockingIOError:
+                return started.metrics()['read_paused_total{reason="ack_backlog"}'] == 1
+
+        wait_for(is_paused, "not read")
+        is_paused()  # and there is something to read
+        before = started.metrics()["req_recv_total"]
+        config.reload(*plain, "ack-high = 1KiB", "ack-low = 1")
+        assert started.metrics()["req_recv_total"] == before
+        config.reload(*plain, "ack-high = 16MiB", "ack-low = 8MiB")
+        wait_for(lambda: started.metrics()["req_recv_total"] > before, "read again")
+
+
 def test_the_limit_of_memory(config):
     started = config.run("workers = 1")
     default = started.metrics()["memory_limit_bytes"]
