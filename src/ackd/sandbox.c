@@ -35,6 +35,7 @@ static void keep_capabilities(uint32_t kept)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct capabilities now;
+    bool has_more = false;
 
     for (unsigned long i = 0; i < CAPABILITY_COUNT; i++) {
         if (i >= 32 || !(kept & 1U << i))
@@ -45,11 +46,14 @@ static void keep_capabilities(uint32_t kept)
         return;
     for (int i = 0; i < 2; i++) {
         const uint32_t mask = i == 0 ? kept : 0;
+        has_more |= ((now.words[i].effective | now.words[i].permitted) & ~mask) != 0;
+        has_more |= now.words[i].inheritable != 0;
         now.words[i].effective &= mask;
         now.words[i].permitted &= mask;
         now.words[i].inheritable = 0;
     }
-    syscall(SYS_capset, &header, now.words);
+    if (has_more) /* who has none, as in dist/ackd.service, may not be allowed the call either */
+        syscall(SYS_capset, &header, now.words);
 }
 
 /* The folders of unix sockets. */
