@@ -107,19 +107,19 @@ struct worker {
     uint32_t accept_again_ms;
     uint32_t drain_since_ms;
     uint32_t grace_count; /* turns for which no timer goes off: it was late, and catches up */
-    struct top_scan top;  /* the search for the busiest connections */
-    bool memory_paused;   /* some sessions may wait for deferred memory */
-    struct overload overload;
-    bool finished;
     enum worker_command obeyed;
+    struct top_scan top; /* the search for the busiest connections */
+    struct overload overload;
 
     struct wheel wheel;
+    struct worker_config taken; /* a copy of what a reload changed, to which `config` then points */
+    pthread_t thread;
     _Atomic int command;
     _Atomic clockid_t cpu_clock; /* of the thread while it runs, else 0 */
-    _Atomic bool ended;          /* the thread turns no more */
     _Atomic bool reloads;        /* shared->config has changed */
-    struct worker_config taken;  /* a copy of it, to which `config` points after a reload */
-    pthread_t thread;
+    _Atomic bool ended;          /* the thread turns no more */
+    bool memory_paused;          /* some sessions may wait for deferred memory */
+    bool finished;
     bool started;
 };
 

@@ -102,9 +102,9 @@ def test_the_filter_lets_through_what_ackd_calls(tmp_path):
         trace = tmp_path / engine
         ports = tmp_path / f"{engine}.ports"
         with subprocess.Popen(
-                [*without_capabilities(), "strace", "-f", "-qq", "-o", trace, ACKD, "--listen=127.0.0.1:0",
-                 "--metrics-listen=127.0.0.1:0", "--pprof-listen=127.0.0.1:0", "--workers=2",
-                 f"--engine={engine}",
+                [*without_capabilities(), "strace", "-f", "-qq", "-o", trace, ACKD,
+                 "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0",
+                 "--pprof-listen=127.0.0.1:0", "--workers=2", f"--engine={engine}",
                  f"--ports-file={ports}", f"--handler=append:{tmp_path}/records"],
                 stderr=subprocess.PIPE, preexec_fn=lambda: prepare_child(())) as ackd:
             wait_for(ports.exists, "started")
