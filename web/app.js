@@ -440,6 +440,7 @@
       notice('');
     }
     view.failed = 0;
+    const isReloaded = !isNew && JSON.stringify(view.server) !== JSON.stringify(answer.server);
     view.server = answer.server;
     view.latest = answer.latest;
     view.length = answer.length_s;
@@ -448,7 +449,7 @@
     const last = view.rows.length ? view.rows[view.rows.length - 1][0] : 0;
     view.rows = view.rows.concat(answer.samples.filter((row) => row[0] > last))
       .filter((row) => row[0] >= answer.now_ms - (answer.length_s + 2 * answer.period_s) * 1000);
-    if (isNew) drawFacts();
+    if (isNew || isReloaded) drawFacts();
     setState(answer.state);
   }
 

@@ -51,6 +51,11 @@ struct ackd_admin_options {
 ACKD_API int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
                               const struct ackd_admin_options *options, struct ackd_error *error);
 
+/* Says these @fact_count facts in place of those before, such as after a reload.  0; or -ENOMEM,
+ * and those before stay.  Any thread. */
+ACKD_API int ackd_admin_set_facts(struct ackd_admin *admin, const struct ackd_admin_fact *facts,
+                                  size_t fact_count);
+
 /* What was bound, ADDR:PORT.  Lives as long as the admin.  Any thread. */
 ACKD_API const char *ackd_admin_address(const struct ackd_admin *admin);
 

@@ -55,8 +55,9 @@ ACKD_API int ackd_engine_check(enum ackd_engine engine, struct ackd_error *error
  * Sizes are bytes, times milliseconds; a time of 0 switches that limit off (linger: closes
  * without waiting). */
 struct ackd_server_options {
-    /* Where to listen: ADDR:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH, each with ",dialect=demo"
-     * or ",dialect=spec" behind it if wanted.  Port 0 takes any.  The texts are copied. */
+    /* Where to listen: ADDR:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH, systemd or systemd:NAME
+     * (sockets that systemd has passed), each with ",dialect=demo" or ",dialect=spec" behind it if
+     * wanted.  Port 0 takes any.  The texts are copied. */
     const char *listen[ACKD_LISTEN_COUNT_MAX];
     size_t listen_count;
 
@@ -80,6 +81,11 @@ struct ackd_server_options {
 
     enum ackd_engine engine;
     uint32_t busy_poll_us; /* how long a worker looks for events before it sleeps; 0: not at all */
+
+    /* Called by each worker before anything else, on its thread: for what is a thread's own, such
+     * as its CPUs or what it may do.  May be NULL. */
+    void (*on_worker)(void *self);
+    void *on_worker_self;
 
     struct ackd_handler handler; /* on_batch NULL: discard.  Freed by the server */
     struct ackd_log log;
@@ -111,6 +117,20 @@ ACKD_API void ackd_server_drain(struct ackd_server *server);
 /* Ends at once: connections are reset, owed acks are dropped and counted.  Returns at once.  Any
  * thread; async-signal-safe. */
 ACKD_API void ackd_server_stop(struct ackd_server *server);
+
+/* Changes the limits of a running server to those of @options: frame_size_max, all of connections,
+ * memory and acks, window_count, all timeouts, busy_poll_us and log.level.  The rest of @options
+ * stays what it was at the start.  No connection ends for the change alone; those that are past a
+ * new limit meet it as if it had always been there, but for limits per address: they do not count
+ * who came while there was none.  Returns at once; each worker follows at the end of its turn.
+ * 0, or -EINVAL or -ENOMEM, and nothing has changed.  Counted in the metrics.  Any thread. */
+ACKD_API int ackd_server_reload(struct ackd_server *server,
+                                const struct ackd_server_options *options,
+                                struct ackd_error *error);
+
+/* Counts a reload that came to nothing before ackd_server_reload(): its file could not be read.
+ * Any thread. */
+ACKD_API void ackd_server_reload_failed(struct ackd_server *server);
 
 /* Waits until the server has drained or stopped, for at most @timeout_ms (negative: without end).
  * 0, or -ETIMEDOUT.  One thread at a time. */
@@ -146,6 +166,10 @@ ACKD_API uint32_t ackd_server_worker_count(const struct ackd_server *server);
 ACKD_API uint32_t ackd_server_conns_max(const struct ackd_server *server);
 ACKD_API uint64_t ackd_server_memory_max(const struct ackd_server *server);
 ACKD_API const char *ackd_server_engine(const struct ackd_server *server);
+
+/* How often the worker @index has turned: grows at least once a second while it moves, and is
+ * UINT64_MAX once it has ended.  Any thread. */
+ACKD_API uint64_t ackd_server_worker_turns(const struct ackd_server *server, uint32_t index);
 
 /* Sums over all workers; a moment old while they run. */
 struct ackd_server_stats {

@@ -77,12 +77,13 @@ static void print_time(char *ret_text, size_t text_size)
 {
     struct timespec now;
     struct tm utc;
-    char seconds[32];
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(ret_text, text_size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+    /* Not by strftime(), which looks for the local time zone. */
+    snprintf(ret_text, text_size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", utc.tm_year + 1900,
+             utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+             now.tv_nsec / 1000000 % 1000);
 }
 
 /* False if stderr does not take all of @line at once: a pipe or socket that nobody reads must not
@@ -153,6 +154,7 @@ static void write_line(void *self, enum ackd_log_level level, const char *event,
 
 struct ackd_log log_to_stderr(enum ackd_log_level level, const enum log_format *format)
 {
+    tzset(); /* reads a file, the first time; workers are not to */
     return (struct ackd_log){
         .self = (void *)(uintptr_t)format, .level = level, .on_line = write_line};
 }

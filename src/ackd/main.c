@@ -2,8 +2,9 @@
  *
  * ackd - the server as a program
  *
- *      options -> handler -> server (sockets open) -> admin, profiles -> workers -> wait for a
- * signal SIGTERM, SIGINT, SIGHUP: drain; again: stop.  Exit codes: EXIT_... below.
+ *      options -> handler -> server (sockets open) -> admin, profiles -> workers
+ *      -> wait for a signal.  SIGTERM, SIGINT: drain; again: stop.  SIGHUP: reload.
+ *      Exit codes: EXIT_... below.
  *
  * It uses the library as any other program can: by its public headers. */
 #include <ackd/admin.h>
@@ -23,22 +24,35 @@
 
 #include "ackd/log_lines.h"
 #include "ackd/options.h"
+#include "ackd/sandbox.h"
+#include "ackd/systemd.h"
 
 enum {
     EXIT_ACKS_DROPPED = 3,
     EXIT_SYSTEM = 71, /* sysexits(3): EX_OSERR */
     EXIT_CONFIG = 78, /* EX_CONFIG */
 
-    OPTION_SHOWN_COUNT_MAX = 32, /* on the live page */
+    OPTION_SHOWN_COUNT_MAX = 40, /* on the live page */
+};
+
+/* What the live page says of the options; facts point into it. */
+struct shown {
+    char values[OPTION_SHOWN_COUNT_MAX][OPTION_VALUE_SIZE];
+    struct ackd_admin_fact facts[OPTION_SHOWN_COUNT_MAX];
+    size_t count;
 };
 
 struct program {
+    int argc;
+    char **argv;
     struct options options;
     struct ackd_log log;
     struct ackd_server *server;
     struct ackd_admin *admin;
     struct ackd_profile_server *profiles;
     bool is_profiling; /* for --profile-on-exit */
+    struct systemd systemd;
+    struct sandbox sandbox;
     int signal_fd;
 };
 
@@ -53,13 +67,19 @@ static int fail(int exit_code, const char *text, const char *advice)
     return exit_code;
 }
 
-static void say(const struct program *program, const char *event, const char *key,
-                const char *value)
+static void log_text(const struct program *program, enum ackd_log_level level, const char *event,
+                     const char *key, const char *value)
 {
     const struct ackd_log_field field = {key, value, 0};
 
-    if (program->log.level >= ACKD_LOG_INFO)
-        program->log.on_line(program->log.self, ACKD_LOG_INFO, event, &field, 1);
+    if (program->log.level >= level)
+        program->log.on_line(program->log.self, level, event, &field, 1);
+}
+
+static void say(const struct program *program, const char *event, const char *key,
+                const char *value)
+{
+    log_text(program, ACKD_LOG_INFO, event, key, value);
 }
 
 /* Signals arrive at signal_fd; those that a write could raise are ignored. */
@@ -72,7 +92,7 @@ static int take_signals(struct program *program)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP); /* the terminal has gone */
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     program->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return program->signal_fd < 0 ? -errno : 0;
@@ -90,17 +110,18 @@ static void raise_descriptor_limit(void)
 }
 
 /* A number of connections that was asked for and cannot be had is refused, not cut down. */
-static int check_descriptors(const struct program *program)
+static int check_descriptors(const struct options *options, struct ackd_error *error)
 {
-    const uint32_t conns_max = program->options.server.conns_max; /* 0: automatic */
+    const uint32_t conns_max = options->server.conns_max; /* 0: automatic */
     struct rlimit limit;
-    char text[128];
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > conns_max)
-        return EXIT_SUCCESS;
-    snprintf(text, sizeof text, "--max-conns=%u: only %llu descriptors may be open", conns_max,
-             (unsigned long long)limit.rlim_cur);
-    return fail(EXIT_CONFIG, text, ": give less or auto, or raise LimitNOFILE (ulimit -n)");
+        return 0;
+    snprintf(error->text, sizeof error->text,
+             "--max-conns=%u: only %llu descriptors may be open: give less or auto, or raise "
+             "LimitNOFILE (ulimit -n)",
+             conns_max, (unsigned long long)limit.rlim_cur);
+    return -EINVAL;
 }
 
 /* Writes what was bound, under another name first: who waits for the file reads all of it. */
@@ -128,10 +149,7 @@ static int write_ports_file(const struct program *program, const char *path)
 static void warn(const struct program *program, const char *event, const char *key,
                  const char *value)
 {
-    const struct ackd_log_field field = {key, value, 0};
-
-    if (program->log.level >= ACKD_LOG_WARN)
-        program->log.on_line(program->log.self, ACKD_LOG_WARN, event, &field, 1);
+    log_text(program, ACKD_LOG_WARN, event, key, value);
 }
 
 /* Profiles are for when they are wanted: a second server on the same machine, whose user has not
@@ -163,29 +181,33 @@ static int start_profile(struct program *program)
     return 0;
 }
 
+static void show_options(const struct options *options, struct shown *ret_shown)
+{
+    size_t index = 0;
+    const char *name;
+
+    ret_shown->count = 0;
+    while (ret_shown->count < OPTION_SHOWN_COUNT_MAX &&
+           (name = options_next(options, &index, ret_shown->values[ret_shown->count]))) {
+        const char *const value = ret_shown->values[ret_shown->count];
+        ret_shown->facts[ret_shown->count++] = (struct ackd_admin_fact){name, value};
+    }
+}
+
 /* Starts what serves metrics and the live page, which shows the options and where profiles are. */
 static int open_admin(struct program *program)
 {
     const struct options *const options = &program->options;
-    char values[OPTION_SHOWN_COUNT_MAX][OPTION_VALUE_SIZE];
-    struct ackd_admin_fact facts[OPTION_SHOWN_COUNT_MAX];
-    size_t count = 0;
-    size_t index = 0;
-    const char *name;
-
-    while (count < OPTION_SHOWN_COUNT_MAX &&
-           (name = options_next(options, &index, values[count]))) {
-        facts[count] = (struct ackd_admin_fact){name, values[count]};
-        count++;
-    }
-
     struct ackd_error error;
+    struct shown shown;
+
+    show_options(options, &shown);
     const struct ackd_admin_options admin_options = {
         .listen = options->metrics_listen,
         .metrics_prefix = options->metrics_prefix,
         .more_metrics = ackd_profile_metrics,
-        .facts = facts,
-        .fact_count = count,
+        .facts = shown.facts,
+        .fact_count = shown.count,
         .profiles_address =
             program->profiles ? ackd_profile_server_address(program->profiles) : NULL,
     };
@@ -199,8 +221,13 @@ static int open_server(struct program *program)
 {
     struct options *const options = &program->options;
     struct ackd_error error;
-    int status = ackd_handler_parse(options->handler, &options->server.handler, &error);
+    int status = sandbox_begin(&program->sandbox, options, &error);
 
+    if (status < 0)
+        return fail(EXIT_SYSTEM, error.text, " (option --sandbox)");
+    options->server.on_worker = sandbox_worker;
+    options->server.on_worker_self = &program->sandbox;
+    status = ackd_handler_parse(options->handler, &options->server.handler, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --handler)");
     options->server.log = program->log;
@@ -224,13 +251,22 @@ static void warn_of_unguarded(const struct program *program)
     const char *name;
     int index = 0;
 
-    while ((name = options_next_unguarded(&program->options, &index))) {
-        const struct ackd_log_field field = {"option", name, 0};
+    while ((name = options_next_unguarded(&program->options, &index)))
+        warn(program, "a limit that protects the server is off", "option", name);
+}
 
-        if (program->log.level >= ACKD_LOG_WARN)
-            program->log.on_line(program->log.self, ACKD_LOG_WARN,
-                                 "a limit that protects the server is off", &field, 1);
-    }
+static void say_sandbox(const struct program *program)
+{
+    static const char *const words[] = {"off", "on", "strict"};
+    const struct sandbox *const sandbox = &program->sandbox;
+    const struct ackd_log_field fields[] = {
+        {"level", words[sandbox->level], 0},
+        {"landlock", NULL, sandbox->landlock},
+        {"seccomp", sandbox->seccomp ? "yes" : "no", 0},
+    };
+
+    if (program->log.level >= ACKD_LOG_INFO)
+        program->log.on_line(program->log.self, ACKD_LOG_INFO, "sandbox", fields, 3);
 }
 
 static void say_started(const struct program *program)
@@ -264,6 +300,7 @@ static int start_server(struct program *program)
     struct ackd_error error;
     const char *const ports_file = program->options.ports_file;
 
+    sandbox_opened(&program->sandbox);
     if (ackd_server_start(program->server, &error) < 0)
         return fail(EXIT_SYSTEM, error.text, " (option --workers)");
     if (ports_file) {
@@ -274,13 +311,16 @@ static int start_server(struct program *program)
             return fail(EXIT_SYSTEM, error.text, "");
         }
     }
+    sandbox_serving(&program->sandbox);
     warn_of_unguarded(program);
+    say_sandbox(program);
     say_started(program);
     for (size_t i = 0; i < ackd_server_listen_count(program->server); i++)
         say(program, "listening", "address", ackd_server_listen_address(program->server, i));
     if (program->admin)
         say(program, "serving metrics", "address", ackd_admin_address(program->admin));
     say_profiles(program);
+    systemd_say(&program->systemd, "READY=1\nSTATUS=Serving");
     return 0;
 }
 
@@ -292,8 +332,88 @@ static uint64_t count_dropped(const struct program *program)
     return stats.acks_dropped;
 }
 
-/* Waits for the server to end; the first signal drains it, the second stops it.  Returns how many
- * acks were dropped on the way out: what peers threw away before by leaving is their business. */
+static void refuse_reload(const struct program *program, const char *reason)
+{
+    log_text(program, ACKD_LOG_ERROR, "reload refused, the running options stay", "reason", reason);
+}
+
+/* Puts what @fresh has in place of what runs, where that is possible. */
+static void apply(struct program *program, const struct options *fresh)
+{
+    const struct options before = program->options;
+    struct options_changes changes;
+    struct ackd_error error;
+    struct shown shown;
+
+    options_reload(&program->options, fresh, &changes);
+    program->options.server.log.level = program->options.log_level;
+    if (ackd_server_reload(program->server, &program->options.server, &error) < 0) {
+        program->options = before;
+        refuse_reload(program, error.text);
+        return;
+    }
+    program->log.level = program->options.log_level;
+    show_options(&program->options, &shown);
+    if (program->admin && ackd_admin_set_facts(program->admin, shown.facts, shown.count) < 0)
+        warn(program, "the live page shows the options from before", "reason", "no memory");
+    if (changes.fixed[0])
+        log_text(program, ACKD_LOG_WARN, "only a restart changes these", "options", changes.fixed);
+    warn_of_unguarded(program);
+    say(program, "reloaded", "changed", changes.changed);
+}
+
+/* Reads the command line and the config file again.  If they are not legal, all stays as it is. */
+static void reload(struct program *program)
+{
+    struct options fresh;
+    struct ackd_error error;
+
+    systemd_say_reloading(&program->systemd);
+    if (options_parse(program->argc, program->argv, &fresh, &error) == 0 &&
+        check_descriptors(&fresh, &error) == 0) {
+        apply(program, &fresh);
+    } else {
+        ackd_server_reload_failed(program->server);
+        refuse_reload(program, error.text);
+    }
+    options_deinit(&fresh);
+    systemd_say(&program->systemd, "READY=1");
+}
+
+/* Feeds the service manager's watchdog, as long as every worker moves. */
+static void feed_watchdog(struct program *program)
+{
+    const uint32_t count = ackd_server_worker_count(program->server);
+    uint64_t turns[SYSTEMD_WORKER_COUNT_MAX];
+
+    if (systemd_feed_ms(&program->systemd) < 0)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        turns[i] = ackd_server_worker_turns(program->server, i);
+
+    const int stuck = systemd_feed(&program->systemd, turns, count, systemd_now_ms());
+    if (stuck >= 0) {
+        const struct ackd_log_field field = {"worker", NULL, stuck};
+        program->log.on_line(program->log.self, ACKD_LOG_ERROR,
+                             "a worker is stuck: the watchdog is not fed", &field, 1);
+    }
+}
+
+static void end(struct program *program, uint32_t signal, bool again)
+{
+    if (again) {
+        say(program, "stopping at once", "signal", strsignal((int)signal));
+        ackd_server_stop(program->server);
+        return;
+    }
+    systemd_say(&program->systemd, "STOPPING=1\nSTATUS=Draining");
+    say(program, "draining", "signal", strsignal((int)signal));
+    ackd_server_drain(program->server);
+}
+
+/* Waits for the server to end; the first signal to end drains it, the second stops it.  Returns
+ * how many acks were dropped on the way out: what peers threw away before by leaving is their
+ * business. */
 static uint64_t serve(struct program *program)
 {
     uint64_t dropped_before = 0;
@@ -306,20 +426,21 @@ static uint64_t serve(struct program *program)
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        const int count = poll(fds, 2, systemd_feed_ms(&program->systemd));
+        if (count < 0 && errno != EINTR)
             break;
+        feed_watchdog(program);
         if (fds[1].revents & POLLIN)
             break;
         if (read(program->signal_fd, &info, sizeof info) != sizeof info)
             continue;
-        if (signal_count++ == 0) {
-            say(program, "draining", "signal", strsignal((int)info.ssi_signo));
-            dropped_before = count_dropped(program);
-            ackd_server_drain(program->server);
-        } else {
-            say(program, "stopping at once", "signal", strsignal((int)info.ssi_signo));
-            ackd_server_stop(program->server);
+        if (info.ssi_signo == SIGHUP) {
+            reload(program);
+            continue;
         }
+        if (signal_count == 0)
+            dropped_before = count_dropped(program);
+        end(program, info.ssi_signo, signal_count++ > 0);
     }
     return count_dropped(program) - dropped_before;
 }
@@ -356,13 +477,12 @@ static int write_profile(const struct program *program, int code)
 
 static int run(struct program *program)
 {
-    int code = take_signals(program) < 0 ? fail(EXIT_SYSTEM, "cannot take signals", "") : 0;
+    struct ackd_error error;
+    int code;
 
     raise_descriptor_limit();
-    if (code == 0)
-        code = check_descriptors(program);
-    if (code == 0)
-        code = open_server(program);
+    code = check_descriptors(&program->options, &error) < 0 ? fail(EXIT_CONFIG, error.text, "")
+                                                            : open_server(program);
     if (code == 0)
         code = start_server(program);
     if (code == 0) {
@@ -395,13 +515,20 @@ static int obey(struct program *program)
         return EXIT_SUCCESS;
     }
     program->log = log_to_stderr(options->log_level, &options->log_format);
-    return run(program);
+    systemd_open(&program->systemd);
+    const int code = run(program);
+    systemd_close(&program->systemd);
+    return code;
 }
 
 int main(int argc, char **argv)
 {
-    struct program program = {.signal_fd = -1};
+    struct program program = {.argc = argc, .argv = argv, .signal_fd = -1};
     struct ackd_error error;
+
+    /* First: a SIGHUP that comes early is a reload too, and a SIGTERM a drain. */
+    if (take_signals(&program) < 0)
+        return fail(EXIT_SYSTEM, "cannot take signals", "");
     const int code = options_parse(argc, argv, &program.options, &error) < 0
                          ? fail(EXIT_CONFIG, error.text, "")
                          : obey(&program);

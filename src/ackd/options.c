@@ -36,6 +36,7 @@ enum kind {
     KIND_ENGINE,
     KIND_LOG_LEVEL,
     KIND_LOG_FORMAT,
+    KIND_SANDBOX,
     KIND_CONFIG,
     KIND_FLAG,
 };
@@ -43,6 +44,7 @@ enum kind {
 struct option_info {
     const char *name;
     enum kind kind;
+    bool is_reloadable;
     size_t offset;
     uint64_t minimum;
     uint64_t maximum;
@@ -52,11 +54,15 @@ struct option_info {
 };
 
 static const struct option_info infos[] = {
-#define OPTION(name, kind, member, minimum, maximum, argument, by_default, help)                   \
-    {name,       KIND_##kind, offsetof(struct options, member), minimum, maximum, argument,        \
-     by_default, help},
+#define INFO(name, kind, member, minimum, maximum, argument, by_default, help, is_reloadable)      \
+    {name,     KIND_##kind, is_reloadable, offsetof(struct options, member), minimum, maximum,     \
+     argument, by_default,  help},
+#define OPTION(...)     INFO(__VA_ARGS__, false)
+#define RELOADABLE(...) INFO(__VA_ARGS__, true)
 #include "ackd/options.def"
+#undef INFO
 #undef OPTION
+#undef RELOADABLE
 };
 
 enum {
@@ -70,7 +76,6 @@ enum {
 struct origin {
     const char *file; /* NULL: the command line */
     int line;
-    bool *seen; /* of each option, whether the file has had it */
 };
 
 static int refuse(struct ackd_error *error, const struct origin *origin,
@@ -208,6 +213,23 @@ static int set_log_format(struct options *options, const char *value)
     return 0;
 }
 
+static const char *const sandbox_levels[] = {
+    [SANDBOX_OFF] = "off",
+    [SANDBOX_ON] = "on",
+    [SANDBOX_STRICT] = "strict",
+};
+
+static int set_sandbox(struct options *options, const char *value)
+{
+    for (size_t i = 0; i < sizeof sandbox_levels / sizeof sandbox_levels[0]; i++) {
+        if (strcmp(value, sandbox_levels[i]) == 0) {
+            options->sandbox = (enum sandbox_level)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
 static int set_handler(struct options *options, const char *value, char *ret_legal,
                        size_t legal_size)
 {
@@ -261,6 +283,9 @@ static int set(struct options *options, const struct option_info *info, const ch
     case KIND_LOG_FORMAT:
         status = set_log_format(options, value);
         break;
+    case KIND_SANDBOX:
+        status = set_sandbox(options, value);
+        break;
     case KIND_FLAG:
         *(bool *)member_of(options, info) = true;
         break;
@@ -290,8 +315,9 @@ static const struct option_info *find(const char *name)
     return NULL;
 }
 
+/* @first_line: where each option stood first, 0 while it has not been seen. */
 static int parse_line(struct options *options, char *line, const struct origin *origin,
-                      struct ackd_error *error)
+                      int *first_line, struct ackd_error *error)
 {
     char *const comment = strchr(line, '#');
     if (comment)
@@ -314,71 +340,74 @@ static int parse_line(struct options *options, char *line, const struct origin *
                            "%s:%d: '%s' is no option of a config file: see ackd --help",
                            origin->file, origin->line, name);
 
-    if (info->kind != KIND_LISTEN && origin->seen[info - infos])
-        return error_raise(error, -EINVAL, "%s:%d: '%s' stands there twice", origin->file,
-                           origin->line, name);
-    origin->seen[info - infos] = true;
+    int *const first = &first_line[info - infos];
+    if (*first > 0 && info->kind != KIND_LISTEN)
+        return error_raise(error, -EINVAL, "%s:%d: '%s' is given twice: see line %d", origin->file,
+                           origin->line, name, *first);
+    *first = origin->line;
     return set(options, info, trim(equals + 1), origin, error);
 }
 
-/* Opens the regular file @path: a FIFO could keep us waiting for ever.  NULL with errno set when
- * that fails. */
-static FILE *open_text(const char *path)
+/* Reads all of @fd.  NULL, and why, when that is no text that a person wrote. */
+static char *read_text(int fd, const char **ret_why)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat status;
+    char *const text = malloc(CONFIG_SIZE_MAX + 1);
+    size_t size = 0;
+    ssize_t got = 0;
 
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        return fdopen(fd, "r");
-    close(fd);
-    errno = S_ISDIR(status.st_mode) ? EISDIR : ESPIPE;
+    while (text && size < CONFIG_SIZE_MAX &&
+           (got = read(fd, text + size, CONFIG_SIZE_MAX - size)) > 0)
+        size += (size_t)got;
+    if (!text || got < 0)
+        *ret_why = strerror(errno);
+    else if (size == CONFIG_SIZE_MAX)
+        *ret_why = strerror(EFBIG);
+    else if (memchr(text, '\0', size))
+        *ret_why = "is no text";
+    else
+        return text[size] = '\0', text;
+    free(text);
     return NULL;
 }
 
-/* Reads all of @path.  NULL with errno set when that fails. */
-static char *read_text(const char *path)
+/* The text of the file @path.  A reload is not to wait for the writer of a pipe. */
+static char *read_file(const char *path, const char **ret_why)
 {
-    FILE *const file = open_text(path);
-    char *const text = malloc(CONFIG_SIZE_MAX + 1);
-    size_t size = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char *text = NULL;
+    struct stat status;
 
-    if (file && text) {
-        size = fread(text, 1, CONFIG_SIZE_MAX, file);
-        text[size] = '\0';
-    }
-    const bool is_text = file && text && !memchr(text, '\0', size);
-    if (is_text && !ferror(file) && size < CONFIG_SIZE_MAX) {
-        fclose(file);
-        return text;
-    }
-    const int code = size == CONFIG_SIZE_MAX ? EFBIG : file && !is_text ? EILSEQ : errno;
-    free(text);
-    if (file)
-        fclose(file);
-    errno = code;
-    return NULL;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        *ret_why = strerror(errno);
+    else if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+        *ret_why = "is no regular file";
+    else
+        text = read_text(fd, ret_why);
+    if (fd >= 0)
+        close(fd);
+    return text;
 }
 
 /* Cuts the text into lines in place: the values that are kept point into it. */
 static int parse_file(struct options *options, const char *path, struct ackd_error *error)
 {
-    bool seen[OPTION_COUNT] = {false};
-    struct origin origin = {.file = path, .seen = seen};
+    struct origin origin = {.file = path};
+    int first_line[OPTION_COUNT] = {0};
+    const char *why = "";
 
-    options->config_text = read_text(path);
+    options->config_text = read_file(path, &why);
     if (!options->config_text)
-        return error_raise(error, -EINVAL, "--config=%.128s: %s", path,
-                           errno == EILSEQ   ? "is no text"
-                           : errno == ESPIPE ? "is no regular file"
-                                             : strerror(errno));
+        return error_raise(error, -EINVAL, "--config=%.128s: %s", path, why);
+
+    if (strncmp(options->config_text, "\xef\xbb\xbf", 3) == 0)
+        return error_raise(error, -EINVAL, "%s:1: begins with a byte order mark; save it without",
+                           path);
 
     char *rest = options->config_text;
     while (rest) {
         char *const line = strsep(&rest, "\n");
         origin.line++;
-        const int status = parse_line(options, line, &origin, error);
+        const int status = parse_line(options, line, &origin, first_line, error);
         if (status < 0)
             return status;
     }
@@ -549,6 +578,92 @@ void options_deinit(struct options *options)
     options->config_text = NULL;
 }
 
+/* --- reloading --- */
+
+static bool texts_differ(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static bool listens_differ(const struct ackd_server_options *a, const struct ackd_server_options *b)
+{
+    for (size_t i = 0; i < a->listen_count && i < b->listen_count; i++) {
+        if (texts_differ(a->listen[i], b->listen[i]))
+            return true;
+    }
+    return a->listen_count != b->listen_count;
+}
+
+static bool differs(const struct option_info *info, const struct options *a,
+                    const struct options *b)
+{
+    const void *const in_a = (const char *)a + info->offset;
+    const void *const in_b = (const char *)b + info->offset;
+
+    switch (info->kind) {
+    case KIND_LISTEN:
+        return listens_differ(&a->server, &b->server);
+    case KIND_TEXT:
+    case KIND_CONFIG:
+    case KIND_HANDLER:
+        return texts_differ(*(const char *const *)in_a, *(const char *const *)in_b);
+    case KIND_COUNT:
+    case KIND_AUTO_COUNT:
+    case KIND_SIZE:
+    case KIND_TIME:
+    case KIND_GUARD_TIME:
+    case KIND_ENGINE:
+    case KIND_LOG_LEVEL:
+    case KIND_LOG_FORMAT:
+    case KIND_SANDBOX:
+        return memcmp(in_a, in_b, sizeof(uint32_t)) != 0;
+    case KIND_MEMORY:
+        return memcmp(in_a, in_b, sizeof(uint64_t)) != 0;
+    case KIND_FLAG:
+        return *(const bool *)in_a != *(const bool *)in_b;
+    }
+    return false;
+}
+_Static_assert(sizeof(enum ackd_engine) == sizeof(uint32_t) &&
+                   sizeof(enum ackd_log_level) == sizeof(uint32_t) &&
+                   sizeof(enum log_format) == sizeof(uint32_t),
+               "differs() and take() handle them as numbers");
+
+static void add_name(char *names, size_t names_size, const char *name)
+{
+    const size_t size = strlen(names);
+    snprintf(names + size, names_size - size, "%s%s", size > 0 ? "," : "", name);
+}
+
+/* Takes over one reloadable option: those are numbers. */
+static void take(struct options *running, const struct options *fresh,
+                 const struct option_info *info)
+{
+    const bool is_memory = info->kind == KIND_MEMORY;
+
+    assert(is_memory || is_time(info) || info->kind == KIND_COUNT ||
+           info->kind == KIND_AUTO_COUNT || info->kind == KIND_SIZE ||
+           info->kind == KIND_LOG_LEVEL);
+    memcpy(member_of(running, info), (const char *)fresh + info->offset,
+           is_memory ? sizeof(uint64_t) : sizeof(uint32_t));
+}
+
+void options_reload(struct options *running, const struct options *fresh,
+                    struct options_changes *ret_changes)
+{
+    *ret_changes = (struct options_changes){.changed = "", .fixed = ""};
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (!differs(&infos[i], running, fresh))
+            continue;
+        if (!infos[i].is_reloadable) {
+            add_name(ret_changes->fixed, sizeof ret_changes->fixed, infos[i].name);
+            continue;
+        }
+        take(running, fresh, &infos[i]);
+        add_name(ret_changes->changed, sizeof ret_changes->changed, infos[i].name);
+    }
+}
+
 /* --- saying what was set --- */
 
 static void print_listens(const struct options *options, char *ret_value)
@@ -613,6 +728,9 @@ static void print_value(const struct options *options, const struct option_info 
     case KIND_LOG_FORMAT:
         snprintf(ret_value, OPTION_VALUE_SIZE, "%s",
                  options->log_format == LOG_JSON ? "json" : "logfmt");
+        return;
+    case KIND_SANDBOX:
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", sandbox_levels[options->sandbox]);
         return;
     case KIND_TEXT:
     case KIND_HANDLER:
@@ -699,8 +817,9 @@ void options_print_help(FILE *to)
           "    ackd                                        listens on port 8888\n"
           "    ackd --listen 127.0.0.1:9000 --workers 2    one address, two threads\n"
           "    curl http://127.0.0.1:8889/metrics          what it is doing\n\n"
-          "SIGTERM, SIGINT and SIGHUP drain: every complete request is acked, then ackd\n"
-          "exits with 0, or with 3 if acks had to be dropped. A second signal ends at once.\n"
+          "SIGTERM and SIGINT drain: every complete request is acked, then ackd exits with\n"
+          "0, or with 3 if acks had to be dropped. A second signal ends at once. SIGHUP reads\n"
+          "the config file again and takes over the options marked 'reloadable'.\n"
           "Other exit codes: 78 for options that are not legal, 71 when the system refused\n"
           "something.\n\n"
           "Options:\n",
@@ -710,7 +829,7 @@ void options_print_help(FILE *to)
                 infos[i].argument ? infos[i].argument : "");
         if (infos[i].by_default[0])
             fprintf(to, "  (%s)", infos[i].by_default);
-        fputc('\n', to);
+        fputs(infos[i].is_reloadable ? "  reloadable\n" : "\n", to);
         print_wrapped(to, infos[i].help);
     }
 }
@@ -724,11 +843,12 @@ static void print_cell(FILE *to, const char *text)
 
 void options_print_table(FILE *to)
 {
-    fputs("| option | default | meaning |\n| --- | --- | --- |\n", to);
+    fputs("| option | default | SIGHUP | meaning |\n| --- | --- | --- | --- |\n", to);
     for (int i = 0; i < OPTION_COUNT; i++) {
         fprintf(to, "| `--%s%s", infos[i].name, infos[i].argument ? " " : "");
         print_cell(to, infos[i].argument ? infos[i].argument : "");
-        fprintf(to, "` | %s | ", infos[i].by_default);
+        fprintf(to, "` | %s | %s | ", infos[i].by_default,
+                infos[i].is_reloadable ? "changes it" : "");
         print_cell(to, infos[i].help);
         fputs(" |\n", to);
     }
@@ -741,5 +861,7 @@ void options_print_man(FILE *to)
                 infos[i].argument ? infos[i].argument : "", infos[i].help);
         if (infos[i].by_default[0])
             fprintf(to, "The default is\n.Ql %s .\n", infos[i].by_default);
+        if (infos[i].is_reloadable)
+            fputs("SIGHUP changes it.\n", to);
     }
 }

@@ -16,6 +16,12 @@ enum log_format {
     LOG_JSON,
 };
 
+enum sandbox_level {
+    SANDBOX_OFF,
+    SANDBOX_ON,
+    SANDBOX_STRICT,
+};
+
 struct options {
     struct ackd_server_options server;
     const char *metrics_listen;
@@ -27,6 +33,7 @@ struct options {
     const char *config;
     enum ackd_log_level log_level;
     enum log_format log_format;
+    enum sandbox_level sandbox;
     char *config_text;     /* the config file; texts above point into it */
     bool pprof_is_default; /* nobody asked for pprof_listen */
     bool pprof_allow_remote;
@@ -39,6 +46,16 @@ struct options {
  * an error that names the option (or file:line) and what is legal.  The texts live as long as
  * @argv and until options_deinit(), which follows in either case. */
 int options_parse(int argc, char **argv, struct options *ret_options, struct ackd_error *error);
+
+/* What a reload has done and has not: names of options, with commas between them. */
+struct options_changes {
+    char changed[512];
+    char fixed[512]; /* they differ, but only a new start changes them */
+};
+
+/* Takes over from @fresh into @running the options that SIGHUP changes. */
+void options_reload(struct options *running, const struct options *fresh,
+                    struct options_changes *ret_changes);
 
 /* Frees what options_parse() has kept. */
 void options_deinit(struct options *options);

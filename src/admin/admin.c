@@ -237,6 +237,12 @@ int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
     return 0;
 }
 
+int ackd_admin_set_facts(struct ackd_admin *admin, const struct ackd_admin_fact *facts,
+                         size_t fact_count)
+{
+    return live_set_facts(admin->live, facts, fact_count);
+}
+
 const char *ackd_admin_address(const struct ackd_admin *admin)
 {
     return admin->address;

@@ -5,14 +5,17 @@
 
 #include <ackd/version.h>
 #include <ackd/watch.h>
+#include <errno.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/units.h"
 
@@ -27,7 +30,9 @@ struct live {
     uint64_t start_ns;
     uint64_t conns_ns; /* when `conns` were asked for; 0: never */
     struct ackd_conns conns;
-    char *head; /* the part of the answer that never changes, without its braces */
+    char profiles_address[ADDRESS_TEXT_SIZE]; /* empty: nowhere */
+    pthread_mutex_t head_lock;
+    char *head; /* the part of the answer that changes with the facts only, without its braces */
 };
 
 /* --- writing JSON --- */
@@ -93,20 +98,21 @@ static void put_samples(FILE *to, const struct live *live, enum history_range ra
     }
 }
 
-/* --- what never changes --- */
+/* --- what hardly changes --- */
 
-static void put_options(FILE *to, const struct ackd_admin_options *options)
+static void put_options(FILE *to, const struct live *live, const struct ackd_admin_fact *facts,
+                        size_t fact_count)
 {
     fputs("\"options\":{", to);
-    for (size_t i = 0; i < options->fact_count; i++) {
+    for (size_t i = 0; i < fact_count; i++) {
         fputs(i > 0 ? "," : "", to);
-        put_text(to, options->facts[i].name);
+        put_text(to, facts[i].name);
         fputc(':', to);
-        put_text(to, options->facts[i].value);
+        put_text(to, facts[i].value);
     }
     fputs("},\"profiles\":", to);
-    if (options->profiles_address)
-        put_text(to, options->profiles_address);
+    if (live->profiles_address[0])
+        put_text(to, live->profiles_address);
     else
         fputs("null", to);
 }
@@ -126,7 +132,8 @@ static void put_names(FILE *to, const struct live *live)
     fputs("]", to);
 }
 
-static char *make_head(const struct live *live, const struct ackd_admin_options *options)
+static char *make_head(const struct live *live, const struct ackd_admin_fact *facts,
+                       size_t fact_count)
 {
     const struct ackd_server *const server = live->server;
     char *text = NULL;
@@ -149,7 +156,7 @@ static char *make_head(const struct live *live, const struct ackd_admin_options 
         fprintf(to, ",\"dialect\":\"%s\"}", ackd_server_listen_dialect(server, i));
     }
     fputs("],", to);
-    put_options(to, options);
+    put_options(to, live, facts, fact_count);
     fputs("},\n", to);
     put_names(to, live);
     if (fclose(to) != 0) {
@@ -182,13 +189,16 @@ struct live *live_new(struct ackd_server *server, const struct ackd_admin_option
 
     if (!live)
         return NULL;
+    pthread_mutex_init(&live->head_lock, NULL);
     live->server = server;
     live->start_ns = clock_monotonic_ns();
     live->wall_start_ms = wall_ms();
     live->values = calloc(count, sizeof *live->values);
     live->history = history_new(count);
+    snprintf(live->profiles_address, sizeof live->profiles_address, "%s",
+             options->profiles_address ? options->profiles_address : "");
     if (live->history)
-        live->head = make_head(live, options);
+        live_set_facts(live, options->facts, options->fact_count);
     if (!live->values || !live->head) {
         live_free(live);
         return NULL;
@@ -204,7 +214,22 @@ void live_free(struct live *live)
     history_free(live->history);
     free(live->values);
     free(live->head);
+    pthread_mutex_destroy(&live->head_lock);
     free(live);
+}
+
+int live_set_facts(struct live *live, const struct ackd_admin_fact *facts, size_t fact_count)
+{
+    char *const head = make_head(live, facts, fact_count);
+
+    if (!head)
+        return -ENOMEM;
+    pthread_mutex_lock(&live->head_lock);
+    char *const before = live->head;
+    live->head = head;
+    pthread_mutex_unlock(&live->head_lock);
+    free(before);
+    return 0;
 }
 
 void live_tick(struct live *live)
@@ -311,8 +336,11 @@ char *live_json(struct live *live, const struct live_question *question, size_t 
 
     if (!to)
         return NULL;
-    fprintf(to, "{%s,\n\"state\":\"%s\",\"now_ms\":%" PRIu64, live->head,
-            state_word(ackd_server_state(live->server)), now_ms(live));
+    pthread_mutex_lock(&live->head_lock);
+    fprintf(to, "{%s,\n", live->head);
+    pthread_mutex_unlock(&live->head_lock);
+    fprintf(to, "\"state\":\"%s\",\"now_ms\":%" PRIu64, state_word(ackd_server_state(live->server)),
+            now_ms(live));
     fprintf(to, ",\"range\":\"%s\",\"length_s\":%u,\"period_s\":%u,\n\"latest\":[",
             range_words[question->range], history_length_s(question->range),
             history_period_s(question->range));

@@ -3,7 +3,7 @@
  * live - what the live page shows, as JSON: the history, the connections, and what the server is
  *
  * The format is docs/LIVEPAGE.md's; LIVE_SCHEMA steps when a reader of the old one would misread
- * the new one.  One thread: the admin server's. */
+ * the new one.  One thread: the admin server's, but for live_set_facts(). */
 #ifndef ADMIN_LIVE_H
 #define ADMIN_LIVE_H
 
@@ -36,6 +36,9 @@ struct live_question {
 struct live *live_new(struct ackd_server *server, const struct ackd_admin_options *options);
 
 void live_free(struct live *live);
+
+/* Says these facts from now on.  0; or -ENOMEM, and those before stay.  Any thread. */
+int live_set_facts(struct live *live, const struct ackd_admin_fact *facts, size_t fact_count);
 
 /* Takes a sample; to be called once a second. */
 void live_tick(struct live *live);

@@ -13,7 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SECONDS_MAX = 32767 };
+enum {
+    SECONDS_MAX = 32767,
+    SYSTEM_IDLE_S = 2 * 60 * 60, /* net.ipv4.tcp_keepalive_time, as kernels come */
+    SYSTEM_PROBE_S = 75,         /* net.ipv4.tcp_keepalive_intvl */
+};
 
 /* Sentences for what people meet most; others get the system's words. */
 static int raise_for(struct ackd_error *error, int code, const char *what,
@@ -52,23 +56,26 @@ static int set_number(int fd, int option, uint32_t number)
     return setsockopt(fd, IPPROTO_TCP, option, &number, sizeof number) < 0 ? -errno : 0;
 }
 
+/* The kernel counts these two in whole seconds, of which it takes 1 to SECONDS_MAX. */
+static int set_times(int fd, uint32_t timeout_ms, uint32_t idle_s, uint32_t probe_s)
+{
+    int code = set_number(fd, TCP_USER_TIMEOUT, timeout_ms);
+
+    if (code == 0)
+        code = set_number(fd, TCP_KEEPIDLE, idle_s);
+    return code == 0 ? set_number(fd, TCP_KEEPINTVL, probe_s) : code;
+}
+
 int listener_set_peer_timeout(int fd, uint32_t timeout_ms, struct ackd_error *error)
 {
-    /* The kernel counts these in whole seconds, of which it takes 1 to 32767. */
     const uint32_t seconds = (timeout_ms + 999) / 1000;
     const uint32_t probe_s = seconds > SECONDS_MAX ? SECONDS_MAX : seconds;
     const uint32_t idle_s = probe_s > SECONDS_MAX / LISTENER_KEEPALIVE_FACTOR
                                 ? SECONDS_MAX
                                 : probe_s * LISTENER_KEEPALIVE_FACTOR;
-    int code = 0;
+    const int code = timeout_ms > 0 ? set_times(fd, timeout_ms, idle_s, probe_s)
+                                    : set_times(fd, 0, SYSTEM_IDLE_S, SYSTEM_PROBE_S);
 
-    if (timeout_ms == 0)
-        return 0;
-    code = set_number(fd, TCP_USER_TIMEOUT, timeout_ms);
-    if (code == 0)
-        code = set_number(fd, TCP_KEEPIDLE, idle_s);
-    if (code == 0)
-        code = set_number(fd, TCP_KEEPINTVL, probe_s);
     return code < 0 ? error_raise(error, code, "setting a peer timeout: %s", strerror(-code)) : 0;
 }
 

@@ -109,6 +109,28 @@ static int register_buffers(struct uring *uring)
     return 0;
 }
 
+/* Leaves the ring with what the engine does, before it is enabled: whoever got hold of the ring
+ * could otherwise open files and connect past every filter of system calls. */
+static int restrict_ring(struct uring *uring)
+{
+    static const uint8_t operations[] = {IORING_OP_NOP, IORING_OP_RECV, IORING_OP_SEND,
+                                         IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
+    enum { COUNT = sizeof operations };
+    struct io_uring_restriction restrictions[COUNT + 2] = {
+        [COUNT] = {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+                   .sqe_flags = IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS},
+        [COUNT + 1] = {.opcode = IORING_RESTRICTION_REGISTER_OP,
+                       .register_op = IORING_REGISTER_ENABLE_RINGS},
+    };
+
+    if (uring->enabled)
+        return 0; /* an older kernel's kind of ring, which is never disabled */
+    for (int i = 0; i < COUNT; i++)
+        restrictions[i] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP,
+                                                        .sqe_op = operations[i]};
+    return uring_compat_restrict(uring->ring.ring_fd, restrictions, COUNT + 2);
+}
+
 struct opening {
     struct uring *uring;
     struct ackd_error *error;
@@ -121,6 +143,8 @@ static int open_here(struct uring *uring, struct ackd_error *error)
     if (status < 0)
         return uring_raise(error, "io_uring_setup", status);
     status = register_buffers(uring);
+    if (status == 0)
+        status = restrict_ring(uring);
     if (status < 0) {
         uring_close(uring);
         return uring_raise(error, "io_uring_register", status);

@@ -17,4 +17,13 @@ static inline int uring_compat_enable(int ring_fd)
     return status < 0 ? -errno : 0;
 }
 
+/* io_uring_register_restrictions(): the same. */
+static inline int uring_compat_restrict(int ring_fd, struct io_uring_restriction *restrictions,
+                                        unsigned count)
+{
+    const long status =
+        syscall(SYS_io_uring_register, ring_fd, IORING_REGISTER_RESTRICTIONS, restrictions, count);
+    return status < 0 ? -errno : 0;
+}
+
 #endif

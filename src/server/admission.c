@@ -5,17 +5,34 @@
 
 #include <assert.h>
 
-int admission_init(struct admission *admission, const struct admission_limits *limits)
+void admission_init(struct admission *admission)
 {
-    *admission = (struct admission){.limits = *limits};
+    *admission = (struct admission){0};
     pthread_mutex_init(&admission->mutex, NULL);
-    return admission_is_per_ip(admission) ? peer_table_init(&admission->peers) : 0;
 }
 
 void admission_deinit(struct admission *admission)
 {
     peer_table_deinit(&admission->peers);
     pthread_mutex_destroy(&admission->mutex);
+}
+
+int admission_limit(struct admission *admission, const struct admission_limits *limits)
+{
+    const bool is_per_ip = limits->conns_per_ip_max > 0 || limits->rate_per_ip > 0;
+    int status = 0;
+
+    pthread_mutex_lock(&admission->mutex);
+    if (is_per_ip && !admission->peers.peers)
+        status = peer_table_init(&admission->peers);
+    if (status == 0) {
+        admission->limits = *limits;
+        atomic_store(&admission->conns_max, limits->conns_max);
+        atomic_store(&admission->is_limited, is_per_ip || limits->rate > 0);
+        atomic_store(&admission->is_per_ip, is_per_ip);
+    }
+    pthread_mutex_unlock(&admission->mutex);
+    return status;
 }
 
 /* The limits of one address; what is refused there costs the others nothing of their rate. */
@@ -37,8 +54,9 @@ static enum admission_verdict enter_locked(struct admission *admission,
                                            peer_index *ret_peer)
 {
     const struct admission_limits *const limits = &admission->limits;
-    const peer_index peer =
-        admission_is_per_ip(admission) ? peer_table_find(&admission->peers, address) : PEER_NONE;
+    const peer_index peer = admission_is_per_ip(admission) && address
+                                ? peer_table_find(&admission->peers, address)
+                                : PEER_NONE;
 
     if (peer != PEER_NONE) {
         const enum admission_verdict verdict = enter_peer(admission, peer, now_ns);
@@ -59,11 +77,12 @@ enum admission_verdict admission_enter(struct admission *admission, const struct
     enum admission_verdict verdict = ADMISSION_GRANTED;
 
     *ret_peer = PEER_NONE;
-    if (atomic_fetch_add(&admission->conn_count, 1) >= admission->limits.conns_max) {
+    if (atomic_fetch_add(&admission->conn_count, 1) >=
+        atomic_load_explicit(&admission->conns_max, memory_order_relaxed)) {
         atomic_fetch_sub(&admission->conn_count, 1);
         return ADMISSION_MAX_CONNS;
     }
-    if (admission->limits.rate > 0 || admission_is_per_ip(admission)) {
+    if (atomic_load_explicit(&admission->is_limited, memory_order_relaxed)) {
         pthread_mutex_lock(&admission->mutex);
         verdict = enter_locked(admission, address, now_ns, ret_peer);
         pthread_mutex_unlock(&admission->mutex);

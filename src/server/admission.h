@@ -21,11 +21,14 @@ struct admission_limits {
 };
 
 struct admission {
-    struct admission_limits limits;
     _Atomic uint32_t conn_count; /* admitted and not yet gone */
-    pthread_mutex_t mutex;       /* of what follows */
+    _Atomic uint32_t conns_max;
+    _Atomic bool is_limited; /* there are other limits than conns_max */
+    _Atomic bool is_per_ip;  /* ... of an address */
+    pthread_mutex_t mutex;   /* of what follows */
+    struct admission_limits limits;
     struct rate rate;
-    struct peer_table peers; /* empty, without a limit per address */
+    struct peer_table peers; /* empty, until there is a limit per address */
 };
 
 enum admission_verdict {
@@ -36,14 +39,18 @@ enum admission_verdict {
     ADMISSION_RATE_PER_IP,
 };
 
-/* 0 or -ENOMEM. */
-int admission_init(struct admission *admission, const struct admission_limits *limits);
+/* Nobody is let in until there are limits. */
+void admission_init(struct admission *admission);
 void admission_deinit(struct admission *admission);
+
+/* Sets the limits, or changes them: who is in stays, and those who came while no limit per address
+ * applied do not count towards one.  0; or -ENOMEM, and nothing has changed.  Any thread. */
+int admission_limit(struct admission *admission, const struct admission_limits *limits);
 
 /* Whether the peers' addresses matter. */
 static inline bool admission_is_per_ip(const struct admission *admission)
 {
-    return admission->limits.conns_per_ip_max > 0 || admission->limits.rate_per_ip > 0;
+    return atomic_load_explicit(&admission->is_per_ip, memory_order_relaxed);
 }
 
 /* Decides about a connection from @address (may be NULL where addresses do not matter) at @now_ns.

@@ -24,7 +24,8 @@ static enum admission_verdict enter(struct admission *admission, uint32_t number
 
 static void setup(struct admission *admission, struct admission_limits limits)
 {
-    assert_int_equal(admission_init(admission, &limits), 0);
+    admission_init(admission);
+    assert_int_equal(admission_limit(admission, &limits), 0);
 }
 
 static void without_limits_of_addresses_there_is_no_table(void **state)
@@ -88,12 +89,43 @@ static void a_refused_address_takes_nothing_of_the_others_rate(void **state)
     admission_deinit(&admission);
 }
 
+static void limits_change_beneath_those_who_are_in(void **state)
+{
+    const struct admission_limits wide = {.conns_max = 100};
+    const struct admission_limits narrow = {.conns_max = 4, .conns_per_ip_max = 1};
+    struct admission admission;
+    peer_index before;
+    peer_index counted;
+    peer_index peer;
+
+    (void)state;
+    setup(&admission, wide);
+    assert_int_equal(enter(&admission, 1, 0, &before), ADMISSION_GRANTED);
+    assert_int_equal(before, PEER_NONE);
+    assert_int_equal(admission_limit(&admission, &narrow), 0);
+    assert_true(admission_is_per_ip(&admission));
+    assert_int_equal(enter(&admission, 1, 0, &counted), ADMISSION_GRANTED);
+    assert_int_equal(enter(&admission, 1, 0, &peer), ADMISSION_MAX_CONNS_PER_IP);
+    assert_int_equal(admission_limit(&admission, &wide), 0);
+    assert_int_equal(enter(&admission, 1, 0, &peer), ADMISSION_GRANTED);
+    assert_int_equal(peer, PEER_NONE);
+    /* The one who was counted still is, and leaves in order. */
+    assert_int_equal(admission_limit(&admission, &narrow), 0);
+    assert_int_equal(enter(&admission, 1, 0, &peer), ADMISSION_MAX_CONNS_PER_IP);
+    admission_leave(&admission, counted);
+    assert_int_equal(enter(&admission, 1, 0, &counted), ADMISSION_GRANTED);
+    assert_int_equal(enter(&admission, 2, 0, &peer), ADMISSION_GRANTED);
+    assert_int_equal(enter(&admission, 3, 0, &peer), ADMISSION_MAX_CONNS);
+    admission_deinit(&admission);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_limits_of_addresses_there_is_no_table),
         cmocka_unit_test(each_address_has_its_number),
         cmocka_unit_test(a_refused_address_takes_nothing_of_the_others_rate),
+        cmocka_unit_test(limits_change_beneath_those_who_are_in),
     };
     return cmocka_run_group_tests_name("admission", tests, NULL, NULL);
 }

@@ -135,6 +135,20 @@ static void expose_listen_value(struct exposition *to, const struct ackd_server 
     }
 }
 
+static void expose_reloads(struct exposition *to, const struct ackd_server *server)
+{
+    exposition_family(to, "config_reloads", EXPOSITION_COUNTER,
+                      "Times the configuration was to be read again.");
+    exposition_count(to, "result=\"success\"", atomic_load(&server->reload_count));
+    exposition_count(to, "result=\"failure\"", atomic_load(&server->reload_failed_count));
+    exposition_family(to, "config_last_reload_successful", EXPOSITION_GAUGE,
+                      "1 while the configuration that was read last is the one that holds.");
+    exposition_count(to, "", atomic_load(&server->reload_succeeded));
+    exposition_family(to, "config_last_reload_success_timestamp_seconds", EXPOSITION_GAUGE,
+                      "When the configuration that holds was read, since unix epoch in seconds.");
+    exposition_number(to, "", (double)atomic_load(&server->reload_success_ms) / 1e3);
+}
+
 static void expose_server(struct exposition *to, const struct ackd_server *server)
 {
     char label[128];
@@ -145,16 +159,15 @@ static void expose_server(struct exposition *to, const struct ackd_server *serve
                         offsetof(struct worker_listener, queue_limit));
     exposition_family(to, "connections_max", EXPOSITION_GAUGE,
                       "How many connections may be open at the same time.");
-    exposition_count(to, "", server->shared.admission.limits.conns_max);
+    exposition_count(to, "", ackd_server_conns_max(server));
     exposition_family(to, "memory_limit_bytes", EXPOSITION_GAUGE,
                       "How much memory connections may make ackd hold; -1 is unlimited.");
-    exposition_number(to, "",
-                      server->config.memory_size_max == ACKD_MEMORY_UNLIMITED
-                          ? -1
-                          : (double)server->config.memory_size_max);
+    const uint64_t memory_max = ackd_server_memory_max(server);
+    exposition_number(to, "", memory_max == ACKD_MEMORY_UNLIMITED ? -1 : (double)memory_max);
     exposition_family(to, "draining", EXPOSITION_GAUGE, "1 while the server drains.");
     exposition_count(to, "", ackd_server_state(server) == ACKD_SERVER_DRAINING);
 
+    expose_reloads(to, server);
     exposition_family(to, "scrapes", EXPOSITION_COUNTER, "Times these metrics were asked for.");
     exposition_count(to, "", atomic_load(&server->scrape_count));
     exposition_family(to, "scrape_duration_seconds", EXPOSITION_GAUGE,

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "base/memory.h"
+#include "server/inherited.h"
 #include "server/limits.h"
 
 enum { LISTEN_TEXT_SIZE = 256 };
@@ -59,7 +60,12 @@ int options_parse_listen(const char *text, struct address *ret_address, enum dia
             return status;
     }
 
-    const int status = address_parse(copy, false, ret_address, error);
+    const char *name;
+    int status = 0;
+    if (inherited_parse(copy, &name))
+        *ret_address = (struct address){.storage.ss_family = AF_UNSPEC};
+    else
+        status = address_parse(copy, false, ret_address, error);
     if (status == 0)
         *ret_dialect = dialect;
     return status;
@@ -94,7 +100,19 @@ uint64_t options_memory_max(void)
 /* True if @address, formatted as @text, stands for a new place each time. */
 static bool has_any_port(const struct address *address, const char *text)
 {
-    return !address_unix_path(address) && strcmp(strrchr(text, ':'), ":0") == 0;
+    return address->storage.ss_family != AF_UNSPEC && !address_unix_path(address) &&
+           strcmp(strrchr(text, ':'), ":0") == 0;
+}
+
+/* "systemd" stands for each "systemd:NAME" too. */
+static bool are_same(const char *a, const char *b)
+{
+    const char *name_of_a = "";
+    const char *name_of_b = "";
+
+    if (inherited_parse(a, &name_of_a) && inherited_parse(b, &name_of_b))
+        return !*name_of_a || !*name_of_b || strcmp(name_of_a, name_of_b) == 0;
+    return strcmp(a, b) == 0;
 }
 
 /* Two options may not listen at the same place.  Port 0 is a new place each time. */
@@ -103,17 +121,21 @@ static int check_listens(const struct ackd_server_options *options, struct ackd_
     char seen[LISTEN_COUNT_MAX][ADDRESS_TEXT_SIZE];
 
     for (size_t i = 0; i < options->listen_count; i++) {
-        struct address address;
+        struct address address = {.size = 0};
         enum dialect dialect;
         const int status = options_parse_listen(options->listen[i], &address, &dialect, error);
 
         if (status < 0)
             return status;
-        address_format(&address, seen[i]);
+        if (address.storage.ss_family == AF_UNSPEC)
+            snprintf(seen[i], sizeof seen[i], "%.*s", (int)strcspn(options->listen[i], ","),
+                     options->listen[i]);
+        else
+            address_format(&address, seen[i]);
         if (has_any_port(&address, seen[i]))
             continue;
         for (size_t j = 0; j < i; j++) {
-            if (strcmp(seen[i], seen[j]) == 0)
+            if (are_same(seen[i], seen[j]))
                 return error_raise(error, -EINVAL, "%s is given twice", seen[i]);
         }
     }

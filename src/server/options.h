@@ -9,7 +9,8 @@
 #include "base/address.h"
 #include "wire/packet.h"
 
-/* Parses ADDR:PORT[,dialect=spec|demo].  0 or -EINVAL. */
+/* Parses ADDR:PORT[,dialect=spec|demo].  0 or -EINVAL.  The family of what systemd has opened
+ * (inherited.h) is AF_UNSPEC. */
 int options_parse_listen(const char *text, struct address *ret_address, enum dialect *ret_dialect,
                          struct ackd_error *error);
 

@@ -5,43 +5,59 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/engine_select.h"
 #include "engine/listener.h"
 #include "handler/handlers.h"
+#include "server/inherited.h"
 #include "server/options.h"
 
 _Static_assert((int)ACKD_LISTEN_COUNT_MAX == (int)LISTEN_COUNT_MAX, "two names for one bound");
 
 /* --- listening --- */
 
+/* What is accepted from @fd, at @address, is to end when its peer's kernel does not answer. */
+static int guard_against_silence(int fd, const struct address *address,
+                                 const struct worker_config *config, struct ackd_error *error)
+{
+    if (address->storage.ss_family == AF_UNIX || config->peer_timeout_ms == 0)
+        return 0;
+    return listener_set_peer_timeout(fd, config->peer_timeout_ms, error);
+}
+
+/* Gives @worker a duplicate of the first worker's latest socket: each can close its own. */
+static int share_with_worker(struct worker *worker, enum dialect dialect, struct ackd_error *error)
+{
+    const struct worker *const first = worker - worker->index;
+    const int fd = fcntl(first->listeners[worker->listener_count].engine.fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return error_raise(error, -errno, "duplicating a socket: %s", strerror(errno));
+    worker_listen(worker, fd, true, dialect, NULL);
+    return 0;
+}
+
 /* Gives one more socket for @listen to @worker: TCP sockets are one per worker, a unix socket is
- * shared (each worker holds a duplicate, so that each can close its own; the first one removes the
- * file). */
+ * shared (the first worker removes the file). */
 static int listen_for_worker(struct worker *worker, struct server_listen *listen,
                              struct ackd_error *error)
 {
     const char *const file = address_unix_path(&listen->address);
     int fd;
 
-    if (file && worker->index > 0) {
-        const struct worker *const first = worker - worker->index;
-        fd = fcntl(first->listeners[worker->listener_count].engine.fd, F_DUPFD_CLOEXEC, 0);
-        if (fd < 0)
-            return error_raise(error, -errno, "duplicating a socket: %s", strerror(errno));
-    } else {
-        /* The first worker's socket chooses the port for all. */
-        int status = listener_open(&listen->address, &fd, &listen->address, error);
-        if (status == 0 && !file)
-            status = listener_set_peer_timeout(fd, worker->config->peer_timeout_ms, error);
-        if (status < 0)
-            return status;
-    }
+    if (file && worker->index > 0)
+        return share_with_worker(worker, listen->dialect, error);
+    /* The first worker's socket chooses the port for all. */
+    const int status = listener_open(&listen->address, &fd, &listen->address, error);
+    if (status < 0)
+        return status;
     worker_listen(worker, fd, file != NULL, listen->dialect, worker->index == 0 ? file : NULL);
-    return 0;
+    return guard_against_silence(fd, &listen->address, worker->config, error);
 }
 
 static int open_listen(struct ackd_server *server, struct server_listen *listen,
@@ -52,24 +68,65 @@ static int open_listen(struct ackd_server *server, struct server_listen *listen,
     for (uint32_t i = 0; i < server->worker_count && status == 0; i++)
         status = listen_for_worker(&server->workers[i], listen, error);
     address_format(&listen->address, listen->text);
+    server->listen_count++;
+    return status;
+}
+
+/* Takes over one socket of systemd's, which all workers share. */
+static int adopt(struct ackd_server *server, int fd, enum dialect dialect, struct ackd_error *error)
+{
+    struct server_listen *const listen = &server->listens[server->listen_count];
+
+    listen->dialect = dialect;
+    worker_listen(&server->workers[0], fd, true, dialect, NULL);
+    int status = inherited_address(fd, &listen->address, error);
+    if (status == 0)
+        status = guard_against_silence(fd, &listen->address, &server->config, error);
+    for (uint32_t i = 1; i < server->worker_count && status == 0; i++)
+        status = share_with_worker(&server->workers[i], dialect, error);
+    if (status == 0)
+        address_format(&listen->address, listen->text);
+    server->listen_count++;
+    return status;
+}
+
+/* @text: an option's, with a dialect or without. */
+static int adopt_all(struct ackd_server *server, const char *text, enum dialect dialect,
+                     struct ackd_error *error)
+{
+    int fds[LISTEN_COUNT_MAX];
+    char plain[ADDRESS_TEXT_SIZE];
+    const char *name = "";
+
+    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(text, ","), text);
+    inherited_parse(plain, &name);
+    const int count = inherited_find(name, fds, LISTEN_COUNT_MAX - server->listen_count, error);
+    int status = count < 0 ? count : 0;
+    for (int i = 0; i < count && status == 0; i++)
+        status = adopt(server, fds[i], dialect, error);
     return status;
 }
 
 static int open_listens(struct ackd_server *server, const struct ackd_server_options *options,
                         struct ackd_error *error)
 {
-    for (size_t i = 0; i < options->listen_count; i++) {
-        struct server_listen *const listen = &server->listens[i];
-        int status =
-            options_parse_listen(options->listen[i], &listen->address, &listen->dialect, error);
+    int status = 0;
 
-        if (status == 0)
-            status = open_listen(server, listen, error);
+    for (size_t i = 0; i < options->listen_count && status == 0; i++) {
+        struct server_listen *const listen = &server->listens[server->listen_count];
+
+        if (server->listen_count == LISTEN_COUNT_MAX)
+            return error_raise(error, -EMFILE, "a server listens on at most %d addresses",
+                               LISTEN_COUNT_MAX);
+        status =
+            options_parse_listen(options->listen[i], &listen->address, &listen->dialect, error);
         if (status < 0)
-            return status;
-        server->listen_count++;
+            break;
+        status = listen->address.storage.ss_family == AF_UNSPEC
+                     ? adopt_all(server, options->listen[i], listen->dialect, error)
+                     : open_listen(server, listen, error);
     }
-    return 0;
+    return status;
 }
 
 /* --- making and ending --- */
@@ -111,13 +168,15 @@ static struct worker_config config_of(const struct ackd_server_options *options)
         .linger_timeout_ms = options->linger_timeout_ms,
         .window_count = options->window_count,
         .busy_poll_us = options->busy_poll_us,
+        .on_worker = options->on_worker,
+        .on_worker_self = options->on_worker_self,
         .handler = handler_of(options),
         .log = options->log,
     };
 }
 
-static int init_admission(struct ackd_server *server, const struct ackd_server_options *options,
-                          struct ackd_error *error)
+static int limit_admission(struct ackd_server *server, const struct ackd_server_options *options,
+                           struct ackd_error *error)
 {
     const struct admission_limits limits = {
         .conns_max = options->conns_max ? options->conns_max : options_conns_max(),
@@ -125,7 +184,7 @@ static int init_admission(struct ackd_server *server, const struct ackd_server_o
         .rate = options->conn_rate,
         .rate_per_ip = options->conn_rate_per_ip,
     };
-    const int status = admission_init(&server->shared.admission, &limits);
+    const int status = admission_limit(&server->shared.admission, &limits);
 
     return status < 0 ? error_raise(error, status, "no memory for a table of addresses") : 0;
 }
@@ -158,6 +217,16 @@ static int choose_engine(struct ackd_server *server, enum ackd_engine wanted,
     server->engine_name = choice.name;
     *ret_new = choice.new;
     return 0;
+}
+
+/* The configuration that holds was read now. */
+static void mark_loaded(struct ackd_server *server)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    atomic_store(&server->reload_success_ms, (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    atomic_store(&server->reload_succeeded, true);
 }
 
 static int make_workers(struct ackd_server *server, uint32_t count, engine_new_function *new,
@@ -199,11 +268,15 @@ int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_op
     server->config = config_of(options);
     server->shared.on_finished = on_workers_finished;
     server->shared.context = server;
+    server->shared.config = server->config;
+    admission_init(&server->shared.admission);
+    pthread_mutex_init(&server->shared.config_lock, NULL);
+    mark_loaded(server);
     server->finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     status = server->finished_fd < 0 ? error_raise(error, -errno, "eventfd: %s", strerror(errno))
                                      : ackd_server_options_check(options, error);
     if (status == 0)
-        status = init_admission(server, options, error);
+        status = limit_admission(server, options, error);
     if (status == 0)
         status = choose_engine(server, options->engine, &engine_new, error);
     if (status == 0)
@@ -255,6 +328,37 @@ void ackd_server_stop(struct ackd_server *server)
     command_workers(server, WORKER_STOP);
 }
 
+void ackd_server_reload_failed(struct ackd_server *server)
+{
+    atomic_fetch_add(&server->reload_failed_count, 1);
+    atomic_store(&server->reload_succeeded, false);
+}
+
+int ackd_server_reload(struct ackd_server *server, const struct ackd_server_options *options,
+                       struct ackd_error *error)
+{
+    struct worker_config config = config_of(options);
+    int status = ackd_server_options_check(options, error);
+
+    if (status == 0)
+        status = limit_admission(server, options, error);
+    if (status < 0) {
+        ackd_server_reload_failed(server);
+        return status;
+    }
+    config.handler = server->config.handler;
+    config.log.self = server->config.log.self;
+    config.log.on_line = server->config.log.on_line;
+    pthread_mutex_lock(&server->shared.config_lock);
+    server->shared.config = config;
+    pthread_mutex_unlock(&server->shared.config_lock);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        worker_reload(&server->workers[i]);
+    atomic_fetch_add(&server->reload_count, 1);
+    mark_loaded(server);
+    return 0;
+}
+
 /* The milliseconds until @end_ns, rounded up. */
 static int ms_until(uint64_t end_ns)
 {
@@ -295,6 +399,7 @@ void ackd_server_free(struct ackd_server *server)
     free(server->workers);
     watch_deinit(&server->watch);
     admission_deinit(&server->shared.admission);
+    pthread_mutex_destroy(&server->shared.config_lock);
     if (server->finished_fd >= 0)
         close(server->finished_fd);
     free(server);
@@ -331,12 +436,25 @@ uint32_t ackd_server_worker_count(const struct ackd_server *server)
 
 uint32_t ackd_server_conns_max(const struct ackd_server *server)
 {
-    return server->shared.admission.limits.conns_max;
+    return atomic_load(&server->shared.admission.conns_max);
 }
 
 uint64_t ackd_server_memory_max(const struct ackd_server *server)
 {
-    return server->config.memory_size_max;
+    /* The lock is no part of what a caller holds constant. */
+    struct worker_shared *const shared = (struct worker_shared *)(uintptr_t)&server->shared;
+
+    pthread_mutex_lock(&shared->config_lock);
+    const uint64_t memory_size_max = shared->config.memory_size_max;
+    pthread_mutex_unlock(&shared->config_lock);
+    return memory_size_max;
+}
+
+uint64_t ackd_server_worker_turns(const struct ackd_server *server, uint32_t index)
+{
+    assert(index < server->worker_count);
+    const struct worker *const worker = &server->workers[index];
+    return atomic_load(&worker->ended) ? UINT64_MAX : counter_read(&worker->counters.loops);
 }
 
 const char *ackd_server_engine(const struct ackd_server *server)

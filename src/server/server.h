@@ -20,7 +20,7 @@ struct server_listen {
 };
 
 struct ackd_server {
-    struct worker_config config;
+    struct worker_config config; /* as at the start; shared.config is what holds now */
     struct worker_shared shared;
     struct worker *workers; /* worker_count of them, on cache line borders */
     uint32_t worker_count;
@@ -28,6 +28,13 @@ struct ackd_server {
     struct server_listen listens[LISTEN_COUNT_MAX];
     size_t listen_count;
     int finished_fd;
+
+    /* Reloads of the configuration; the time is the wall clock's, in ms. */
+    _Atomic uint64_t reload_count;
+    _Atomic uint64_t reload_failed_count;
+    _Atomic uint64_t reload_success_ms;
+    _Atomic bool reload_succeeded;
+
     _Atomic int state; /* enum ackd_server_state */
 
     /* Renderings of the metrics, and how long the last one took. */

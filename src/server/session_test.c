@@ -78,7 +78,7 @@ static void setup(struct rig *rig)
                                    .linger_timeout_ms = 2000,
                                    .window_count = 4096,
                                    .handler = {.self = rig, .on_batch = handle}}};
-    rig->shared.admission.limits.conns_max = 100;
+    rig->shared.admission.conns_max = 100;
     rig->shared.worker_count = 1;
     rig->worker = aligned_alloc(CACHE_LINE_SIZE, sizeof *rig->worker);
     assert_non_null(rig->worker);

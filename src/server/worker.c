@@ -474,6 +474,50 @@ void worker_command(struct worker *worker, enum worker_command command)
     engine_wake(worker->engine);
 }
 
+void worker_reload(struct worker *worker)
+{
+    atomic_store(&worker->reloads, true);
+    engine_wake(worker->engine);
+}
+
+/* For those that are connected too.  What fails is no TCP socket, or about to end. */
+static void set_peer_timeout(struct worker *worker)
+{
+    const uint32_t timeout_ms = worker->config->peer_timeout_ms;
+    struct session *session;
+    uint32_t slot = 0;
+
+    for (uint32_t i = 0; i < worker->listener_count; i++)
+        listener_set_peer_timeout(worker->listeners[i].engine.fd, timeout_ms, NULL);
+    while ((session = session_table_next(&worker->table, &slot)))
+        listener_set_peer_timeout(session->socket.fd, timeout_ms, NULL);
+}
+
+/* Takes over what a reload has changed.  Connections that would now be timed out earlier get an
+ * earlier timer; those that would be later look again when theirs goes off. */
+static void take_config(struct worker *worker)
+{
+    struct worker_shared *const shared = worker->shared;
+    const uint32_t busy_poll_us = worker->config->busy_poll_us;
+    const uint32_t peer_timeout_ms = worker->config->peer_timeout_ms;
+    struct session *session;
+    uint32_t slot = 0;
+
+    if (!atomic_load_explicit(&worker->reloads, memory_order_relaxed) ||
+        !atomic_exchange(&worker->reloads, false))
+        return;
+    pthread_mutex_lock(&shared->config_lock);
+    worker->taken = shared->config;
+    pthread_mutex_unlock(&shared->config_lock);
+    worker->config = &worker->taken;
+    if (worker->config->busy_poll_us != busy_poll_us)
+        busy_poll_init(&worker->engine->busy_poll, worker->config->busy_poll_us * NS_PER_US);
+    if (worker->config->peer_timeout_ms != peer_timeout_ms)
+        set_peer_timeout(worker);
+    while ((session = session_table_next(&worker->table, &slot)))
+        session_resume(worker, session);
+}
+
 /* --- the turn --- */
 
 static void sample_listeners(struct worker *worker)
@@ -599,6 +643,7 @@ void worker_turn(struct worker *worker)
         session_timer_expired(worker, session_of_timer(entry));
     resume_sessions(worker);
     keep_house(worker);
+    take_config(worker);
     obey(worker);
     top_scan(&worker->top, &worker->table);
     if (drain_has_timed_out(worker)) {
@@ -641,6 +686,8 @@ static void *run(void *context)
     struct worker_shared *const shared = worker->shared;
     clockid_t clock = 0;
 
+    if (worker->config->on_worker)
+        worker->config->on_worker(worker->config->on_worker_self);
     if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
         atomic_store_explicit(&worker->cpu_clock, clock, memory_order_release);
     worker_begin(worker);
@@ -648,6 +695,7 @@ static void *run(void *context)
         worker_turn(worker);
     counter_set(&worker->counters.cpu_ns, read_ns(CLOCK_THREAD_CPUTIME_ID));
     atomic_store_explicit(&worker->cpu_clock, 0, memory_order_release);
+    atomic_store(&worker->ended, true);
     if (atomic_fetch_sub(&shared->running_count, 1) == 1)
         shared->on_finished(shared->context);
     return NULL;

@@ -25,7 +25,8 @@
 #include "server/session_table.h"
 #include "server/top.h"
 
-/* What a worker is told; the same for all workers of a server, and constant. */
+/* What a worker is told; the same for all workers of a server.  Constant but for what a reload
+ * changes: then each worker takes over a copy, at the end of a turn. */
 struct worker_config {
     uint32_t frame_size_max;
     uint64_t memory_size_max; /* over all workers */
@@ -39,7 +40,9 @@ struct worker_config {
     uint32_t drain_timeout_ms;
     uint32_t linger_timeout_ms;
     uint32_t window_count;
-    uint32_t busy_poll_us; /* 0 = off */
+    uint32_t busy_poll_us;         /* 0 = off */
+    void (*on_worker)(void *self); /* first on each worker's thread; may be NULL */
+    void *on_worker_self;
     struct ackd_handler handler;
     struct ackd_log log;
 };
@@ -63,6 +66,8 @@ struct worker_shared {
     _Atomic uint32_t running_count;     /* workers that have not finished */
     void (*on_finished)(void *context); /* called by the last worker that finishes */
     void *context;
+    pthread_mutex_t config_lock;
+    struct worker_config config; /* what holds from now on, under the lock */
 };
 
 /* Ascending: a command is never taken back. */
@@ -100,6 +105,7 @@ struct worker {
     struct overload overload;
     struct top_scan top; /* the search for the busiest connections */
     struct wheel wheel;
+    struct worker_config taken; /* a copy of what a reload changed, to which `config` then points */
 
     uint32_t grace_count;     /* turns for which no timer goes off: it was late, and catches up */
     uint32_t housekeeping_ms; /* when it was last done */
@@ -110,7 +116,9 @@ struct worker {
     _Atomic int command;
     _Atomic clockid_t cpu_clock; /* of the thread while it runs, else 0 */
     pthread_t thread;
-    bool memory_paused; /* some sessions may wait for deferred memory */
+    _Atomic bool reloads; /* shared->config has changed */
+    _Atomic bool ended;   /* the thread turns no more */
+    bool memory_paused;   /* some sessions may wait for deferred memory */
     bool finished;
     bool started;
 };
@@ -141,6 +149,9 @@ uint64_t worker_cpu_ns(const struct worker *worker);
 
 /* Tells the worker to drain or to stop.  Any thread. */
 void worker_command(struct worker *worker, enum worker_command command);
+
+/* Tells the worker to take over shared->config, but for the handler.  Any thread. */
+void worker_reload(struct worker *worker);
 
 /* The time at which this turn began. */
 static inline uint32_t worker_now_ms(const struct worker *worker)

@@ -33,6 +33,9 @@ def pytest_addoption(parser):
                     choices=("auto", "epoll", "uring"),
                     help="the engine of every ackd that is started (environment: "
                          "ACKD_TEST_ENGINE); a test's own --engine wins")
+    group.addoption("--sandbox", default=os.environ.get("ACKD_TEST_SANDBOX"),
+                    choices=("off", "on", "strict"),
+                    help="the same for --sandbox (environment: ACKD_TEST_SANDBOX)")
     group.addoption("--dialect", choices=("spec", "demo"), default="spec",
                     help="how the server of --server numbers its acks")
 
@@ -41,6 +44,8 @@ def pytest_configure(config):
     program = config.getoption("--ackd")
     if config.getoption("--engine"):
         os.environ["ACKD_TEST_ENGINE"] = config.getoption("--engine")  # for server.py
+    if config.getoption("--sandbox"):
+        os.environ["ACKD_TEST_SANDBOX"] = config.getoption("--sandbox")
     if not config.getoption("--server") and not os.access(program, os.X_OK):
         raise pytest.UsageError(f"no ackd at {program}: build it, or give --ackd PATH or "
                                 "--server HOST:PORT")

@@ -152,6 +152,7 @@ CONFIG_REFUSED = [
     ("= 5\n", 1, "", ""),
     ("handler = append:\n", 1, "handler", "append:FILE"),
     ("window = 10 20\n", 1, "window", ""),
+    ("window = 10\n\nwindow = 10\n", 3, "window", "line 1"),
 ]
 
 

@@ -106,6 +106,8 @@ class Ackd(Attached):
         options = [f"--listen={address}" for address in listen]
         if os.environ.get("ACKD_TEST_ENGINE"):
             options.append(f"--engine={os.environ['ACKD_TEST_ENGINE']}")
+        if os.environ.get("ACKD_TEST_SANDBOX"):
+            options.append(f"--sandbox={os.environ['ACKD_TEST_SANDBOX']}")
         if metrics:
             options.append(f"--metrics-listen={metrics}")
         if pprof:

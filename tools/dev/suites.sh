@@ -50,3 +50,10 @@ run_pytest() {
         "ACKD_TOP=$PWD/build/$pytest_preset/src/top/ackd-top" \
         python3 -m pytest -q -p no:cacheprovider -n 4 "tests/$pytest_suite" "$@"
 }
+
+# The same under --sandbox strict: a system call that is not on ackd's list ends it, and the test.
+run_sandboxed() {
+    ACKD_TEST_SANDBOX=strict
+    export ACKD_TEST_SANDBOX
+    run_pytest "$@"
+}

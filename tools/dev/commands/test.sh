@@ -65,7 +65,7 @@ if [ -n "$basic" ]; then
 fi
 [ -n "$added" ] || end_stages
 
-stage 'all packages' need_packages core clang lint sim profile ladder monitor all
+stage 'all packages' need_packages core clang lint sim profile ladder monitor service all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
@@ -79,6 +79,13 @@ stage 'planted bugs' tests/sim/mutants.py
 stage 'live page' run_pytest release page
 stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
+for engine in epoll uring; do
+    stage "sandbox: contract, $engine" run_sandboxed test contract "$engine"
+done
+stage 'sandbox: profiles' run_sandboxed test profile epoll -m 'not viewers and not long'
+stage 'faults' run_pytest release faults
+stage 'drain under load' python3 tests/faults/drain.py --build build/release --rounds 20
+stage 'units of systemd' run_pytest test service
 stage 'peers' run_pytest release peers
 stage 'monitor: files' check_monitor
 stage 'monitor: values' python3 tools/monitor.py --build build/release --check
