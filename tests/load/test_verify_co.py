@@ -12,6 +12,9 @@ import pytest
 from faulty_server import FaultyServer
 from program import ACKD, ACKLOAD, FAILED, INVALID, OK, ackload
 
+# It says itself when the machine was too busy to tell, as it may be beside other tests.
+ATTEMPTS = 8
+
 
 def verify_co(*arguments, timeout=60):
     return ackload("verify-co", *arguments, timeout=timeout)
@@ -19,9 +22,12 @@ def verify_co(*arguments, timeout=60):
 
 @pytest.mark.parametrize("timetable", ["short", "mixed"])
 def test_stalls_are_measured_as_they_were(timetable):
-    done = verify_co("--timetable", timetable, "--server",
-                     f"'{ACKD}' --listen {{listen}} --metrics-listen off --pprof-listen off "
-                     "--workers 1")
+    for _ in range(ATTEMPTS):
+        done = verify_co("--timetable", timetable, "--server",
+                         f"'{ACKD}' --listen {{listen}} --metrics-listen off --pprof-listen off "
+                         "--workers 1")
+        if done.returncode != INVALID:
+            break
     assert done.returncode == OK, done.stdout
     assert done.stderr == ""
     for percentile in ("p50", "p90", "p99", r"p99\.9"):
