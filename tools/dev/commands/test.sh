@@ -80,9 +80,9 @@ stage 'live page' run_pytest release page
 stage 'profile viewers' run_pytest release profile -m 'viewers or long'
 stage 'promtool' python3 tools/promtool_check.py --build build/release
 for engine in epoll uring; do
-    stage "sandbox: contract, $engine" run_sandboxed test contract "$engine"
+    stage "sandbox: contract, $engine" run_sandboxed test contract --engine "$engine"
 done
-stage 'sandbox: profiles' run_sandboxed test profile epoll -m 'not viewers and not long'
+stage 'sandbox: profiles' run_sandboxed test profile -m 'not viewers and not long'
 stage 'faults' run_pytest release faults
 stage 'drain under load' python3 tests/faults/drain.py --build build/release --rounds 20
 stage 'units of systemd' run_pytest test service
