@@ -68,7 +68,9 @@ size_t stack_interrupted(const void *ucontext, uintptr_t *ret_frames, size_t dep
     struct walk walk = {.frames = ret_frames, .depth_max = depth_max, .begin = ip};
 
     _Unwind_Backtrace(on_frame, &walk);
-    if (walk.depth == 0 && depth_max > 0)
-        walk.frames[walk.depth++] = ip; /* there is no way out of where it stands */
-    return walk.depth;
+    if (walk.depth > 0 || depth_max == 0)
+        return walk.depth;
+    /* Whoever took the signal has called the handler later, as ThreadSanitizer does. */
+    ret_frames[0] = ip;
+    return 1 + stack_here(ret_frames + 1, depth_max - 1);
 }

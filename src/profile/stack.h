@@ -18,6 +18,8 @@ void stack_prime(void);
 size_t stack_here(uintptr_t *ret_frames, size_t depth_max);
 
 /* The same for what a signal has interrupted, to be called by its handler with its third argument.
+ * Where signals are held back, and handlers called when the stack has become another one, it is the
+ * interrupted instruction and under it the handler's stack: what the thread had come to by then.
  * Async-signal-safe. */
 size_t stack_interrupted(const void *ucontext, uintptr_t *ret_frames, size_t depth_max);
 

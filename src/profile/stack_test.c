@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 #include <cmocka.h>
 
@@ -56,11 +57,42 @@ static void takes_no_more_than_there_is_room(void **state)
     assert_int_equal(frames[1], 0x55);
 }
 
+/* Where a signal would have found it; when the handler is called, it has returned. */
+__attribute__((noinline)) static void stand_here(ucontext_t *ret_context)
+{
+    getcontext(ret_context);
+    __asm__ volatile("" ::: "memory");
+}
+
+/* As a handler: has frame 0 of stand_here(), and then its own callers, which are the thread's. */
+static void a_handler_that_is_called_late_has_its_own_callers(void **state)
+{
+    uintptr_t frames[32];
+    struct symbol found[SYMBOLS_INLINE_DEPTH_MAX];
+    struct symbols *const symbols = symbols_open();
+    ucontext_t context;
+
+    (void)state;
+    stack_prime();
+    stand_here(&context);
+    const size_t depth = stack_interrupted(&context, frames, 32);
+    assert_in_range(depth, 3, 32);
+    assert_true(symbols_find(symbols, frames[0], found) >= 1);
+    assert_string_equal(found[0].function, "stand_here");
+    assert_true(symbols_find(symbols, frames[1], found) >= 1);
+    assert_string_equal(found[0].function, __func__);
+    symbols_close(symbols);
+
+    assert_int_equal(stack_interrupted(&context, frames, 1), 1);
+    assert_int_equal(stack_interrupted(&context, frames, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begins_with_the_callers_caller),
         cmocka_unit_test(takes_no_more_than_there_is_room),
+        cmocka_unit_test(a_handler_that_is_called_late_has_its_own_callers),
     };
     return cmocka_run_group_tests_name("stack", tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "contract"))
 pytest.register_assert_rewrite("server", "client", "pprof")
 
 import server as server_module  # noqa: E402
+from client import wait_for  # noqa: E402
 
 ACKD = pathlib.Path(os.environ.get("ACKD", ROOT / "build" / "src" / "ackd" / "ackd"))
 ACKLOAD = pathlib.Path(os.environ.get("ACKLOAD", ACKD.parents[1] / "load" / "ackload"))
@@ -61,6 +62,12 @@ class Served(server_module.Ackd):
     def url(self):
         return "http://%s:%d/debug/pprof/" % self.pprof_address
 
+    def metrics(self, prefix="ackd"):
+        """Over a connection of its own: a kept one is closed by the server while tests wait."""
+        if self.admin:
+            self.admin.close()
+        return super().metrics(prefix)
+
     def get(self, path, method="GET", body=None, patience=0, headers=None):
         """One request, under /debug/pprof/ if it is not absolute: (status, headers, body)."""
         connection = http.client.HTTPConnection(*self.pprof_address, timeout=DEADLINE + patience)
@@ -80,16 +87,26 @@ class Served(server_module.Ackd):
 
 
 class Load:
-    """ackload in the background, for the time of a block."""
+    """ackload in the background, for the time of a block, which begins when the load has come."""
 
     def __init__(self, target, *arguments):
+        self.target = target
         host, port = target.addresses["spec"]
         self.command = [ACKLOAD, "run", "--connect", f"{host}:{port}", "-c", "4", "-d", "64",
                         "-t", "1", "--time", "60s", "--quiet", *arguments]
 
+    def received(self):
+        return self.target.metrics()["req_recv_total"]
+
     def __enter__(self):
+        before = self.received()
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: self.received() > before, "the load has come", DEADLINE)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -134,4 +151,5 @@ def in_background(function, *arguments):
         thread.join(DEADLINE)
         return results[0]
 
+    join.is_running = thread.is_alive
     return join

