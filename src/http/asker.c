@@ -103,12 +103,18 @@ static bool receive(struct asker *asker)
     return true;
 }
 
+/* Where @what is in the answer's head, from @from on; a body may be long. */
+static const char *find(const struct asker *asker, const char *from, const char *what)
+{
+    return memmem(from, (size_t)(asker->body - from), what, strlen(what));
+}
+
 const char *asker_header(const struct asker *asker, const char *name)
 {
     const size_t size = strlen(name);
 
-    for (const char *line = strstr(asker->text, "\r\n"); line && line + 4 < asker->body;
-         line = strstr(line + 2, "\r\n")) {
+    for (const char *line = find(asker, asker->text, "\r\n"); line && line + 4 < asker->body;
+         line = find(asker, line + 2, "\r\n")) {
         if (strncasecmp(line + 2, name, size) == 0 && line[2 + size] == ':')
             return line + 3 + size + strspn(line + 3 + size, " ");
     }
@@ -135,7 +141,7 @@ static bool take_head(struct asker *asker)
 
     asker->text_size = 0;
     asker->text[0] = '\0';
-    while (!(end = strstr(asker->text, "\r\n\r\n"))) {
+    while (!(end = memmem(asker->text, asker->text_size, "\r\n\r\n", 4))) {
         if (!receive(asker)) {
             if (asker->text_size > 0)
                 asker_fail(asker, "half a head");

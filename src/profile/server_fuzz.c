@@ -178,11 +178,14 @@ static void check_symbols(void)
         asker_fail(&asker, "no number of symbols");
     for (at += strlen(head); at < asker.body + asker.body_size;) {
         uintptr_t address;
-        int size = 0;
+        int size;
 
-        if (sscanf(at, "0x%" SCNxPTR " %*s%n", &address, &size) != 1 || size == 0 ||
-            at[size] != '\n')
-            asker_fail(&asker, "no line of a symbol");
+        if (sscanf(at, "0x%" SCNxPTR "%n", &address, &size) != 1 || at[size] != ' ')
+            asker_fail(&asker, "no address of a symbol");
+        at += size + 1;
+        size = (int)strcspn(at, " \n");
+        if (size == 0 || at[size] != '\n')
+            asker_fail(&asker, "no name of a symbol");
         at += size + 1;
     }
 }
