@@ -93,9 +93,12 @@ static void disconnect(struct asker *asker)
 /* Receives more of the answer.  False when there is no more. */
 static bool receive(struct asker *asker)
 {
-    const ssize_t size =
-        recv(asker->fd, asker->text + asker->text_size, ASKER_ANSWER_SIZE - asker->text_size, 0);
+    ssize_t size;
 
+    do /* libFuzzer's timer may interrupt it */
+        size = recv(asker->fd, asker->text + asker->text_size, ASKER_ANSWER_SIZE - asker->text_size,
+                    0);
+    while (size < 0 && errno == EINTR);
     if (size <= 0)
         return false;
     asker->text_size += (size_t)size;
