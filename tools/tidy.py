@@ -51,6 +51,7 @@ TESTED_ELSEWHERE = {
     'src/top/main.c': 'tests/top runs the program on a terminal',
     'src/load/worker.c': 'src/load/run_test.c runs whole loads, tests/load the program',
     'src/admin/admin.c': 'tests/contract asks every endpoint',
+    'src/http/asker.c': 'a part of tests: src/admin/http_fuzz.c asks with it',
     'src/admin/live.c': 'tests/contract/j_live.py reads what it writes',
     'src/base/version.c': 'one constant; tests/contract asks the program for it',
     'src/engine/engine_epoll.c': 'src/engine/engine_test.c tests all engines on real sockets',
@@ -79,7 +80,8 @@ BANS = (
     Ban('gettimeofday', 'clock_now_ns(): the wall clock jumps'),
     Ban('strtok localtime gmtime ctime asctime rand', 'the variant with _r: threads share nothing'),
     Ban('alloca', 'an array with a constant size, or the heap'),
-    Ban('exit _exit abort', 'a negative errno: only a program may end the process', PROGRAMS),
+    Ban('exit _exit abort', 'a negative errno: only a program may end the process',
+        PROGRAMS + ('src/http/asker.c',)),
     Ban('printf puts putchar perror', 'struct ackd_error or the log: a library prints nothing',
         PROGRAMS),
     # A profiler's signal is its own; it is in no library but libackd-profile.

@@ -4,8 +4,8 @@
 
     tests/corpus/http.py            existing inputs of other names (found by a fuzzer) stay
 
-An input is one byte for the method, then lines: path, Accept, Accept-Encoding, another header; see
-src/admin/http_fuzz.c.
+An input is one byte for the method, then lines: path, Accept, Accept-Encoding, If-None-Match, Host;
+see src/admin/http_fuzz.c.
 """
 import pathlib
 
@@ -25,7 +25,7 @@ def seeds():
     yield "metrics-query", GET, ["metrics?name=" + "a" * 200, "", "", ""]
     yield "healthy", GET, ["-/healthy", "", "", ""]
     yield "ready", GET, ["-/ready", "", "", ""]
-    yield "post", POST, ["metrics", "", "", "y\r\nContent-Length: 0"]
+    yield "post", POST, ["metrics", "", "", ""]
     yield "delete", DELETE, ["metrics", "", "", ""]
     yield "dots", GET, ["../../etc/passwd", "", "", ""]
     yield "percent", GET, ["%2e%2e/%00/metrics%", "", "", ""]
@@ -34,6 +34,16 @@ def seeds():
     yield "fragment", GET, ["metrics#x", "", "", ""]
     yield "space", GET, ["met rics", "", "", ""]
     yield "trace", TRACE, ["", "", "", ""]
+    for path in ("app.js", "app.css", "chart.js", "icon.svg", "api/live"):
+        yield path.replace("/", "-"), GET, [path, "", "", ""]
+        yield path.replace("/", "-") + "-gzip", GET, [path, "", "gzip", "\"a\"", "a:8889"]
+    yield "page-head", HEAD, ["", "", "gzip", ""]
+    yield "page-etag", GET, ["", "", "", '"0123456789abcdef"']
+    yield "page-foreign", GET, ["", "", "", "", "evil.example:8889"]
+    yield "metrics-foreign", GET, ["metrics", "", "", "", "evil.example:8889"]
+    yield "host-ipv6", GET, ["", "", "", "", "[::1]:8889"]
+    yield "host-number", GET, ["", "", "", "", "127.0.0.1:8889"]
+    yield "host-local", GET, ["", "", "", "", "a.localhost:8889"]
     yield "long-path", GET, ["x" * 4000, "", "", ""]
 
 

@@ -4,9 +4,10 @@
 
     tests/corpus/options.py         existing inputs of other names (found by a fuzzer) stay
 
-An input is a config file, or '@' and one argument; see src/ackd/options_fuzz.c.
+An input is lines of '@' and an argument, then a config file; see src/ackd/options_fuzz.c.
 """
 import pathlib
+import re
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -33,8 +34,51 @@ ports-file = /tmp/ports
 """
 
 
+OPTIONS_DEF = HERE.parent.parent / "src" / "ackd" / "options.def"
+OPTION = re.compile(r'OPTION\("([^"]*)", (\w+), [^"]*?(?:"([^"]*)"|NULL),\s+"([^"]*)"')
+
+# What is legal, where that is not the default alone.
+VALUES = {
+    "LISTEN": ["[::1]:0,dialect=demo", "unix:/tmp/a b", "*:1", "/tmp/socket"],
+    "COUNT": ["1", "100000"],
+    "AUTO_COUNT": ["auto", "256"],
+    "SIZE": ["1025", "16MiB", "1023k"],
+    "MEMORY": ["auto", "off", "1m", "3g", "1048577"],
+    "TIME": ["0", "1ms", "1us", "90s", "2m", "168h"],
+    "GUARD_TIME": ["0", "1ms", "1us", "90s", "2m", "168h"],
+    "HANDLER": ["discard", "append:/tmp/a", "delay:5ms"],
+    "ENGINE": ["auto", "epoll", "uring"],
+    "LOG_LEVEL": ["error", "warn", "info", "debug"],
+    "LOG_FORMAT": ["logfmt", "json"],
+}
+
+
+def of_each_option():
+    """Every option of options.def in the file, and on the command line with each kind of value."""
+    whole = ""
+    found = OPTION.findall(OPTIONS_DEF.read_text(encoding="utf-8"))
+    for name, kind, _, default in found:
+        if kind == "FLAG":
+            yield f"flag-{name}", f"@--{name}\n"
+        elif kind != "CONFIG":
+            values = VALUES.get(kind, []) + ([default] if default else ["off"])
+            whole += f"{name} = {default or '/tmp/x'}\n"
+            yield f"option-{name}", "".join(f"@--{name}\n@{value}\n" for value in values)
+            yield f"value-{name}", f"{name} = {values[0]}\n"
+    yield "defaults", whole
+
+
 def seeds():
+    yield from of_each_option()
     yield "everything", EVERYTHING
+    yield "line-wins", "@--workers=3\n@--listen=:1\nworkers = 4\nlisten = :2\nlisten = :3\n"
+    yield "pprof-remote", "@--pprof-allow-remote\npprof-listen = 0.0.0.0:6060\n"
+    yield "pprof-not-remote", "pprof-listen = 0.0.0.0:6060\n"
+    yield "all-http-off", "pprof-listen = off\nmetrics-listen = off\n"
+    yield "http-on-one-port", "pprof-listen = 127.0.0.1:1\nmetrics-listen = 127.0.0.1:1\n"
+    yield "marks-crossed", "ack-high = 1k\nack-low = 1k\n"
+    yield "twice", "workers = 1\nworkers = 1\n"
+    yield "unguarded", "idle-timeout = 0\nmemory-limit = off\nwrite-timeout = 0\n"
     yield "everything-crlf", EVERYTHING.replace("\n", "\r\n")
     yield "empty", ""
     yield "comments", "# nothing\n\n   # at all"

@@ -4,7 +4,8 @@
 # fuzzing - libFuzzer on each target of build/fuzz, from the inputs of tests/corpus/TARGET
 #
 # What it finds interesting is kept in build/fuzz-corpus/TARGET and is where the next run starts; an
-# input that breaks something is left as build/fuzz-crash-TARGET-*.
+# input that breaks something is left as build/fuzz-crash-TARGET-*. As many targets as there are
+# CPUs run beside each other; what each prints is in build/logs/fuzz-TARGET.log.
 
 list_fuzz_targets() {
     for fuzz_file in build/fuzz/tests/*_fuzz; do
@@ -12,6 +13,16 @@ list_fuzz_targets() {
             basename "$fuzz_file" _fuzz
         fi
     done
+}
+
+fuzz_log() {
+    echo "build/logs/fuzz-$1.log"
+}
+
+# How many inputs target $1 has tried; 0 if it says nothing about that.
+fuzz_tried() {
+    fuzz_number=$(sed -n 's/^stat::number_of_executed_units: *//p' "$(fuzz_log "$1")")
+    echo "${fuzz_number:-0}"
 }
 
 # Fuzzes target $1 for $2 seconds.
@@ -23,21 +34,55 @@ fuzz_target() {
     if [ -d "tests/corpus/$fuzz_name" ]; then
         set -- "$@" "tests/corpus/$fuzz_name"
     fi
-    run_quietly "fuzzing $fuzz_name" "build/fuzz/tests/${fuzz_name}_fuzz" \
+    exec "build/fuzz/tests/${fuzz_name}_fuzz" \
         "-max_total_time=$fuzz_seconds" "-artifact_prefix=build/fuzz-crash-$fuzz_name-" \
         -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 "$@"
-    say "    $(quiet_output | sed -n 's/^stat::number_of_executed_units: *//p') inputs tried"
+}
+
+# Fuzzes the targets "$2...", beside each other, for $1 seconds. Prints what those have printed that
+# failed, or that tried nothing.
+fuzz_beside() {
+    fuzz_time=$1
+    fuzz_status=0
+    shift
+    fuzz_ids=
+    for fuzz_each in "$@"; do
+        fuzz_target "$fuzz_each" "$fuzz_time" >"$(fuzz_log "$fuzz_each")" 2>&1 &
+        fuzz_ids="$fuzz_ids $!"
+    done
+    for fuzz_id in $fuzz_ids; do
+        fuzz_each=$1
+        shift
+        if ! wait "$fuzz_id" || [ "$(fuzz_tried "$fuzz_each")" -eq 0 ]; then
+            fuzz_status=1
+            say "-- $fuzz_each found something, or did not run:"
+            cat "$(fuzz_log "$fuzz_each")"
+        fi
+    done
+    return "$fuzz_status"
 }
 
 # Fuzzes the targets "$2...", or all of them, for $1 seconds each.
 fuzz_targets() {
-    fuzz_time=$1
+    fuzz_each_for=$1
+    fuzz_report=
     shift
     build_preset fuzz
     # shellcheck disable=SC2046 # names without spaces
     [ $# -gt 0 ] || set -- $(list_fuzz_targets)
-    for fuzz_each in "$@"; do
-        fuzz_target "$fuzz_each" "$fuzz_time"
+    fuzz_count=$#
+    while [ $# -gt 0 ]; do
+        fuzz_now=
+        while [ $# -gt 0 ] && [ "$(echo "$fuzz_now" | wc -w)" -lt "$(cpu_count)" ]; do
+            fuzz_now="$fuzz_now $1"
+            shift
+        done
+        # shellcheck disable=SC2086 # names without spaces
+        run_quietly "fuzzing$fuzz_now" fuzz_beside "$fuzz_each_for" $fuzz_now
+        for fuzz_each in $fuzz_now; do
+            fuzz_report="$fuzz_report, $fuzz_each $(fuzz_tried "$fuzz_each")"
+        done
     done
-    say "fuzz: $# targets, nothing found"
+    say "fuzz: $fuzz_count targets, $fuzz_each_for s each, nothing found; inputs tried:" \
+        "${fuzz_report#, }"
 }

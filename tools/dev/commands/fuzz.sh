@@ -4,9 +4,11 @@
 #|
 #| Usage: ./dev fuzz [SECONDS] [TARGET...]
 #|
-#| Fuzzes each target (src/*/x_fuzz.c) for SECONDS (60), starting from tests/corpus/TARGET and from
-#| what earlier runs found, which is kept in build/fuzz-corpus/TARGET. An input that breaks
-#| something is left as build/fuzz-crash-TARGET-*; docs/HACKING.md says how to go on from there.
+#| Fuzzes each target (src/*/x_fuzz.c) for SECONDS (60), as many beside each other as there are
+#| CPUs, starting from tests/corpus/TARGET and from what earlier runs found, which is kept in
+#| build/fuzz-corpus/TARGET. What a target prints is in build/logs/fuzz-TARGET.log, and shown if it
+#| fails. An input that breaks something is left as build/fuzz-crash-TARGET-*; docs/HACKING.md says
+#| how to go on from there.
 
 fuzz_seconds=60
 case ${1:-} in

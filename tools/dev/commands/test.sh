@@ -8,7 +8,7 @@
 #| suites of ackload, of the teaching ladder and of ackd-top, profiles. Needs the core packages.
 #|
 #| --all adds: a build with clang, all tests under AddressSanitizer, UndefinedBehaviorSanitizer and
-#| ThreadSanitizer, the checks of lint, ten seconds of fuzzing for each target, 10,000 seeds of the
+#| ThreadSanitizer, the checks of lint, a minute of fuzzing for each target, 10,000 seeds of the
 #| simulator and planted bugs for it to find, the live page in Chromium, promtool on /metrics,
 #| what is in monitor/ with a real Prometheus, profiles in go tool pprof and in a browser, those
 #| servers of bench/peers that can be built here, the demo, and a short run of the ladder. Half an
@@ -29,7 +29,7 @@ case ${1:-} in
 *) die_usage "test knows only the options --all and --added, not '$1'" ;;
 esac
 
-fuzz_seconds=10
+fuzz_seconds=60
 
 build_and_test() {
     build_preset "$1"
