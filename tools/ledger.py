@@ -32,6 +32,7 @@ DOCUMENT = ROOT / "docs" / "SIMULATION.md"
 SOURCES = ["src", "include", "tests"]
 FIELDS = ["what", "range", "count", "seconds", "result", "commit", "kernel", "date"]
 NOTHING = "nothing found"
+INPUT_TIMEOUT_S = 300  # by the clock on the wall: a machine that stands still is no finding
 
 WORDS = {"sim": "simulated scenarios (seeds)"}
 
@@ -141,7 +142,7 @@ def fuzz(programs, target, seconds, longest, seed):
     begin = time.monotonic()
     done = subprocess.run(
         [programs / f"{target}_fuzz", f"-max_total_time={seconds}", f"-max_len={longest}",
-         f"-seed={seed}", "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=2048",
+         f"-seed={seed}", "-print_final_stats=1", f"-timeout={INPUT_TIMEOUT_S}", "-rss_limit_mb=2048",
          f"-artifact_prefix={ROOT}/build/fuzz-crash-{target}-", grown,
          ROOT / "tests" / "corpus" / target], capture_output=True, text=True, check=False)
     took = time.monotonic() - begin
