@@ -142,8 +142,8 @@ def fuzz(programs, target, seconds, longest, seed):
     begin = time.monotonic()
     done = subprocess.run(
         [programs / f"{target}_fuzz", f"-max_total_time={seconds}", f"-max_len={longest}",
-         f"-seed={seed}", "-print_final_stats=1", f"-timeout={INPUT_TIMEOUT_S}", "-rss_limit_mb=2048",
-         f"-artifact_prefix={ROOT}/build/fuzz-crash-{target}-", grown,
+         f"-seed={seed}", "-print_final_stats=1", f"-timeout={INPUT_TIMEOUT_S}",
+         "-rss_limit_mb=2048", f"-artifact_prefix={ROOT}/build/fuzz-crash-{target}-", grown,
          ROOT / "tests" / "corpus" / target], capture_output=True, text=True, check=False)
     took = time.monotonic() - begin
     tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
