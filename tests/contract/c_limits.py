@@ -283,8 +283,12 @@ def test_unix_sockets_have_no_address(start, tmp_path):
                                     "write-timeout=0", "peer-timeout=0", "memory-limit=off"))
 def test_a_limit_that_is_off_is_a_warning(start, option):
     started = start(f"--{option}")
-    warnings = [line for line in started.log().splitlines() if "level=warn" in line]
-    assert len(warnings) == 1 and f"option={option.split('=')[0]}" in warnings[0]
+
+    def warnings():
+        return [line for line in started.log().splitlines() if "level=warn" in line]
+
+    wait_for(warnings, "a warning")
+    assert len(warnings()) == 1 and f"option={option.split('=')[0]}" in warnings()[0]
 
 
 def test_no_warning_with_the_defaults(start):

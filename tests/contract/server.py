@@ -162,11 +162,16 @@ class Ackd(Attached):
 
     def metrics(self, prefix="ackd"):
         """All samples by series, without the prefix.  Asked over one kept connection, so that a
-        server without a free descriptor still answers."""
+        server without a free descriptor still answers; the server closes it when it is idle."""
         if not self.admin:
             self.admin = http.client.HTTPConnection(*self.metrics_address, timeout=DEADLINE)
-        self.admin.request("GET", "/metrics")
-        response = self.admin.getresponse()
+        try:
+            self.admin.request("GET", "/metrics")
+            response = self.admin.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):
+            self.admin.close()
+            self.admin.request("GET", "/metrics")
+            response = self.admin.getresponse()
         body = response.read().decode()
         assert response.status == 200, body
         return parse_series(body, prefix)
