@@ -11,7 +11,8 @@ A line is one run of one commit: what, the range of seeds (or the fuzzer's seed 
 how many were tried, the wall time, what was found, commit, kernel, date. The commit is the last one
 that changed what runs. `sim` goes on where the ledger ends; it and `fuzz` go in pieces, and write
 each down as soon as it is done: a run that is interrupted has lost at most a piece. `verify` plays
-random pieces of what is written down once more, on the programs as they are now.
+random pieces of what is written down once more, on the programs as they are now. Drains and soaks
+have programs of their own in tests/faults/, which write their lines by what is here.
 """
 import argparse
 import csv
@@ -34,7 +35,14 @@ FIELDS = ["what", "range", "count", "seconds", "result", "commit", "kernel", "da
 NOTHING = "nothing found"
 INPUT_TIMEOUT_S = 300  # by the clock on the wall: a machine that stands still is no finding
 
-WORDS = {"sim": "simulated scenarios (seeds)"}
+WORDS = {
+    "sim": "simulated scenarios (seeds)",
+    "drain-epoll": "SIGTERM under full load, epoll (rounds)",
+    "drain-uring": "SIGTERM under full load, io_uring (rounds)",
+    "soak-auto": "full load beside misbehaving peers (peers)",
+    "soak-epoll": "full load beside misbehaving peers, epoll (peers)",
+    "soak-uring": "full load beside misbehaving peers, io_uring (peers)",
+}
 
 
 def read(path):
@@ -73,9 +81,15 @@ def line_of(what, span, count, seconds, result=NOTHING, of=None):
 
 
 def ends(row):
-    """The first and the last seed of a line about seeds."""
-    match = re.fullmatch(r"(\d+)\.\.(\d+)", row["range"])
+    """The first and the last seed (or round) of a line about seeds."""
+    match = re.fullmatch(r"(\d+)\.\.(\d+)(, \d+ acks)?", row["range"])
     return (int(match.group(1)), int(match.group(2))) if match else None
+
+
+def acks(row):
+    """The acks that were seen in these rounds; None for seeds."""
+    match = re.fullmatch(r"\d+\.\.\d+, (\d+) acks", row["range"])
+    return int(match.group(1)) if match else None
 
 
 def put(rows, row):
@@ -84,7 +98,9 @@ def put(rows, row):
     if rows and ends(rows[-1]) and ends(row) and all(rows[-1][key] == row[key] for key in same) \
             and ends(rows[-1])[1] + 1 == ends(row)[0]:
         last = rows[-1]
-        last["range"] = f"{ends(last)[0]}..{ends(row)[1]}"
+        sum_of = acks(last) + acks(row) if acks(last) is not None else None
+        last["range"] = f"{ends(last)[0]}..{ends(row)[1]}" + \
+            (f", {sum_of} acks" if sum_of is not None else "")
         last["count"] = str(int(last["count"]) + int(row["count"]))
         last["seconds"] = f"{float(last['seconds']) + float(row['seconds']):.1f}"
     else:
@@ -92,10 +108,9 @@ def put(rows, row):
     return rows
 
 
-def next_seed(rows):
-    """The seed behind all that were ever played."""
-    return max([ends(row)[1] for row in rows if row["what"] == "sim" and ends(row)],
-               default=0) + 1
+def next_seed(rows, what="sim"):
+    """The seed (or round) of @what behind all that were ever played."""
+    return max([ends(row)[1] for row in rows if row["what"] == what and ends(row)], default=0) + 1
 
 
 def add(path, row):

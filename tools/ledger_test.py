@@ -55,6 +55,18 @@ def test_what_goes_on_makes_the_line_longer_and_nothing_else_does(book):
     assert ledger.next_seed(ledger.read(book)) == 51
 
 
+def test_rounds_add_up_their_acks(book):
+    for span in "1..10, 500 acks", "11..20, 600 acks":
+        ledger.add(book, ledger.line_of("drain-epoll", span, 10, 1))
+    ledger.add(book, ledger.line_of("drain-uring", "21..30, 700 acks", 10, 1))
+    rows = ledger.read(book)
+    assert [row["range"] for row in rows] == ["1..20, 1100 acks", "21..30, 700 acks"]
+    assert rows[0]["count"] == "20"
+    assert [ledger.next_seed(rows, f"drain-{engine}") for engine in ("epoll", "uring")] == [21, 31]
+    assert ledger.next_seed(rows) == 1
+    assert "fuzzing" not in ledger.table(rows)
+
+
 def test_a_run_goes_on_where_the_last_one_ended(book, tmp_path):
     sim = program(tmp_path, "exit 0")
     for _ in range(2):

@@ -5,9 +5,12 @@
     drain.py --build build/release [--rounds 20] [--engine epoll] [--ledger]
 
 A round: an ackd on a free port, clients in threads that send as fast as they can and read every
-ack, SIGTERM after a random time. Afterwards the acks that the clients have seen must be exactly the
-submits that the server says it took (its last line), in order, without a reset, and it must have
-ended with 0. Exits 1 at the first round in which that is not so.
+ack, SIGTERM after a time that follows from the round's number. Afterwards the acks that the clients
+have seen must be exactly the submits that the server says it took (its last line), in order,
+without a reset, and it must have ended with 0. Exits 1 at the first round in which that is not so.
+
+With --ledger the rounds go on, for each engine, where docs/ledger.tsv ends, and each piece of them
+is written down as soon as it is done: a run that is interrupted goes on with the same command.
 """
 import argparse
 import datetime
@@ -25,6 +28,10 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import ledger  # noqa: E402
+
 ACK_SIZE = 14
 DEADLINE = 60
 BATCH = 64
@@ -38,9 +45,9 @@ def submits(first, count):
 class Client(threading.Thread):
     """Sends without pause until the server's FIN; its acks are 1, 2, 3 ..."""
 
-    def __init__(self, port):
+    def __init__(self, address):
         super().__init__(daemon=True)
-        self.socket = socket.create_connection(("127.0.0.1", port), DEADLINE)
+        self.socket = socket.create_connection(address, DEADLINE)
         self.ended = threading.Event()
         self.received = 0
         self.trouble = None
@@ -89,7 +96,7 @@ def play(program, folder, engine, clients, seconds):
                 return 0, "it did not start"
             time.sleep(0.005)
         port = int(ports.read_text().split()[1].rpartition(":")[2])
-        crowd = [Client(port) for _ in range(clients)]
+        crowd = [Client(("127.0.0.1", port)) for _ in range(clients)]
         for client in crowd:
             client.start()
         time.sleep(seconds)
@@ -104,7 +111,8 @@ def play(program, folder, engine, clients, seconds):
     return judge(crowd, ackd.returncode, log)
 
 
-def judge(crowd, code, log):
+def judge(crowd, code, log, others=0):
+    """(acks seen, what is wrong or None); @others are the acks that others have seen."""
     seen = sum(client.received for client in crowd)
     if any(client.is_alive() for client in crowd):
         return seen, "a client is stuck"
@@ -116,51 +124,63 @@ def judge(crowd, code, log):
     match = re.search(r"event=finished submits=(\d+) acks=(\d+) acks_dropped=(\d+)", log)
     if not match:
         return seen, "no last line in the log"
-    if tuple(map(int, match.groups())) != (seen, seen, 0):
-        return seen, f"{match[0]}, and {seen} acks were seen"
+    if tuple(map(int, match.groups())) != (seen + others, seen + others, 0):
+        return seen, f"{match[0]}, and {seen + others} acks were seen"
     return seen, None
 
 
-def write_ledger(rounds, acks, seconds, result):
-    """A line as tools/ledger.py has them: docs/ledger.tsv."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    import ledger
-    ledger.add(ledger.LEDGER, ledger.line_of(
-        "drain-rounds", f"{acks} acks", rounds, seconds, result))
+def play_rounds(args, engine, numbers):
+    """(acks seen, rounds that were played, what was wrong or None)."""
+    total = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for played, number in enumerate(numbers, start=1):
+            acks, trouble = play(args.build / "src" / "ackd" / "ackd", pathlib.Path(folder),
+                                 engine, args.clients,
+                                 random.Random(f"{engine} {number}").uniform(0.02, 0.4))
+            total += acks
+            if trouble:
+                return total, played, f"round {number}: {trouble}"
+    return total, len(numbers), None
+
+
+def play_piece(args, engine, numbers):
+    """Plays them, says so, and writes them down; whether all went well."""
+    begin = time.monotonic()
+    begun_with = ledger.commit()
+    acks, played, trouble = play_rounds(args, engine, numbers)
+    seconds = time.monotonic() - begin
+    span = f"{numbers[0]}..{numbers[played - 1]}"
+    print(f"drain: rounds {span} on {engine}, {acks} acks, {seconds:.0f} s, "
+          f"kernel {os.uname().release}, {datetime.date.today()}: {trouble or ledger.NOTHING}",
+          flush=True)
+    if args.ledger:
+        ledger.add(args.book, ledger.line_of(f"drain-{engine}", f"{span}, {acks} acks", played,
+                                             seconds, trouble or ledger.NOTHING, begun_with))
+    return trouble is None
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=20, help="of all engines together")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--engine", action="append", choices=("epoll", "uring"))
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--ledger", action="store_true", help="append a line to docs/ledger.tsv")
+    parser.add_argument("--first", type=int, default=1, help="the first round's number")
+    parser.add_argument("--piece", type=int, default=50, help="rounds written down at once")
+    parser.add_argument("--ledger", action="store_true",
+                        help="go on where docs/ledger.tsv ends, and write it down there")
+    parser.add_argument("--book", type=pathlib.Path, default=ledger.LEDGER, help=argparse.SUPPRESS)
     args = parser.parse_args()
 
-    dice = random.Random(args.seed)
     engines = args.engine or ["epoll", "uring"]
-    begin = time.monotonic()
-    total = 0
-    result = "nothing found"
-    played = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(args.rounds):
-            played = number + 1
-            acks, trouble = play(args.build / "src" / "ackd" / "ackd", pathlib.Path(folder),
-                                 engines[number % len(engines)], args.clients,
-                                 dice.uniform(0.02, 0.4))
-            total += acks
-            if trouble:
-                result = f"round {played} of seed {args.seed}: {trouble}"
-                break
-    seconds = time.monotonic() - begin
-    print(f"drain: {played} rounds on {', '.join(engines)}, {total} acks, {seconds:.0f} s, "
-          f"kernel {os.uname().release}, {datetime.date.today()}: {result}")
-    if args.ledger:
-        write_ledger(played, total, seconds, result)
-    return 0 if result == "nothing found" else 1
+    count = -(-args.rounds // len(engines))
+    for engine in engines:
+        first = ledger.next_seed(ledger.read(args.book), f"drain-{engine}") if args.ledger \
+            else args.first
+        for begin in range(first, first + count, args.piece):
+            if not play_piece(args, engine, range(begin, min(begin + args.piece, first + count))):
+                return 1
+    return 0
 
 
 if __name__ == "__main__":

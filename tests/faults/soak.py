@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """soak - full load and misbehaving peers for minutes or hours: nothing may grow and no ack be lost
 
-    soak.py --build build/release --minutes 60 [--engine epoll] [--ledger]
+    soak.py --build build/release [--minutes 60] [--engine epoll]
 
 Beside clients that send without pause stand peers that connect and vanish, reset in the middle of
 a frame, send what is no frame, and never read their acks. Every ten seconds the server's memory is
@@ -10,6 +10,9 @@ looked at, and a quiet connection measures how long one ack takes: in the first 
 without the misbehaving, then with them. At the end: the slope of the memory after the first sixth
 is below 1 MiB an hour (from 30 minutes on; before, it grew by less than 1 MiB), descriptors are as
 many as at the start, the well-behaved have all their acks.
+
+A run whose length was asked for is written down in docs/ledger.tsv. SIGINT ends it early: what it
+has seen by then is judged, and written down, in the same way.
 """
 import argparse
 import os
@@ -24,7 +27,7 @@ import tempfile
 import threading
 import time
 
-from drain import Client, submits
+from drain import Client, ledger, submits
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MIB = 1 << 20
@@ -32,6 +35,7 @@ STEP_S = 10
 SLOPE_MAX = 1 * MIB  # an hour
 LONG_S = 1800
 ALONE_SHARE = 0.1  # of the time without abusers
+ENDING = threading.Event()
 
 
 class Abuser(threading.Thread):
@@ -93,7 +97,8 @@ def watch(ackd, port, seconds):
     times = []
     begin = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), 30) as quiet:
-        while (passed := time.monotonic() - begin) < seconds and ackd.poll() is None:
+        while (passed := time.monotonic() - begin) < seconds and ackd.poll() is None and \
+                not ENDING.is_set():
             if passed >= len(samples) * STEP_S:
                 samples.append((passed, resident_size(ackd.pid)))
             start = time.monotonic()
@@ -107,7 +112,7 @@ def watch(ackd, port, seconds):
 
 
 def p99(times):
-    return sorted(times)[len(times) * 99 // 100]
+    return sorted(times)[len(times) * 99 // 100] if times else float("nan")
 
 
 def grown(samples):
@@ -126,12 +131,12 @@ def soak(args, folder):
             [args.build / "src" / "ackd" / "ackd", "--listen=127.0.0.1:0", "--metrics-listen=off",
              "--pprof-listen=off", "--workers=2", f"--engine={args.engine}",
              "--write-timeout=2s", f"--ports-file={ports}", "--log-level=error"],
-            stderr=subprocess.PIPE, text=True) as ackd:
+            stderr=subprocess.PIPE, text=True, start_new_session=True) as ackd:
         while not ports.exists():
             time.sleep(0.01)
         port = int(ports.read_text().split()[1].rpartition(":")[2])
         fds = descriptor_count(ackd.pid)
-        crowd = [Client(port) for _ in range(args.clients)]
+        crowd = [Client(("127.0.0.1", port)) for _ in range(args.clients)]
         abusers = [Abuser(port, seed) for seed in range(2)]
         for client in crowd:
             client.start()
@@ -162,13 +167,18 @@ def soak(args, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
-    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--minutes", type=float, help="3, unless it is to be written down")
     parser.add_argument("--clients", type=int, default=2)
     parser.add_argument("--engine", choices=("auto", "epoll", "uring"), default="auto")
-    parser.add_argument("--ledger", action="store_true", help="append a line to docs/ledger.tsv")
+    parser.add_argument("--ledger", action="store_true",
+                        help="append a line to docs/ledger.tsv, as --minutes does")
     args = parser.parse_args()
+    args.ledger = args.ledger or args.minutes is not None
+    args.minutes = args.minutes or 3
+    signal.signal(signal.SIGINT, lambda *_: ENDING.set())
 
     begin = time.monotonic()
+    begun_with = ledger.commit()
     with tempfile.TemporaryDirectory() as folder:
         acks, abuse, samples, waits, trouble = soak(args, pathlib.Path(folder))
     seconds = time.monotonic() - begin
@@ -176,12 +186,10 @@ def main():
     print(f"soak: {seconds:.0f} s, engine {args.engine}, {acks} acks, {abuse} abusers, memory "
           f"{late[0][1] / MIB:.2f} to {late[-1][1] / MIB:.2f} MiB (slope {slope(late) / MIB:.2f} "
           f"MiB/h), p99 of the quiet one {waits[0] * 1000:.1f} ms without abusers, "
-          f"{waits[1] * 1000:.1f} ms with them: {trouble or 'nothing found'}")
+          f"{waits[1] * 1000:.1f} ms with them: {trouble or ledger.NOTHING}")
     if args.ledger:
-        sys.path.insert(0, str(ROOT / "tools"))
-        import ledger
         ledger.add(ledger.LEDGER, ledger.line_of(f"soak-{args.engine}", f"{acks} acks", abuse,
-                                                 seconds, trouble or "nothing found"))
+                                                 seconds, trouble or ledger.NOTHING, begun_with))
     return 1 if trouble else 0
 
 

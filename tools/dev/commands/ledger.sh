@@ -7,11 +7,14 @@
 #|        ./dev ledger --add TARGET [--seconds N] [--longest BYTES]
 #|                                                 fuzz TARGET for N (300) seconds, with inputs of
 #|                                                 256 bytes at most
+#|        ./dev ledger --add drain [--rounds N]    N (20) more rounds of SIGTERM under full load,
+#|                                                 half of them on each engine
+#|        ./dev ledger --add soak [--minutes N]    full load beside misbehaving peers
 #|        ./dev ledger --verify                    play random pieces of it once more: three times
 #|                                                 1000 seeds, three seconds of each target
 #|
-#| Each piece (25000 seeds, five minutes) is written down as soon as it is done, so a run that is
-#| interrupted goes on with the same command. Commit docs/ledger.tsv and docs/SIMULATION.md.
+#| Each piece (25000 seeds, five minutes, 50 rounds) is written down as soon as it is done, so a run
+#| that is interrupted goes on with the same command. Commit docs/ledger.tsv and docs/SIMULATION.md.
 
 ledger_what=${1:-}
 case $ledger_what in
@@ -23,16 +26,23 @@ case $ledger_what in
     tools/ledger.py verify --program "$(sim_program)" --programs build/fuzz/tests "$@"
     ;;
 --add)
-    [ $# -ge 2 ] || die_usage "ledger --add wants sim or a target of ./dev fuzz"
+    [ $# -ge 2 ] || die_usage "ledger --add wants sim, drain, soak or a target of ./dev fuzz"
     ledger_target=$2
     shift 2
-    if [ "$ledger_target" = sim ]; then
+    case $ledger_target in
+    sim)
         build_preset release
         tools/ledger.py sim --program "$(sim_program)" "$@"
-    else
+        ;;
+    drain | soak)
+        build_preset release
+        python3 "tests/faults/$ledger_target.py" --build build/release --ledger "$@"
+        ;;
+    *)
         build_preset fuzz
         tools/ledger.py fuzz --programs build/fuzz/tests --target "$ledger_target" "$@"
-    fi
+        ;;
+    esac
     ;;
 *) die_usage "ledger knows --add and --verify, not '$ledger_what'" ;;
 esac

@@ -65,7 +65,8 @@ if [ -n "$basic" ]; then
 fi
 [ -n "$added" ] || end_stages
 
-stage 'all packages' need_packages core clang lint sim profile ladder monitor service all
+stage 'all packages' need_packages core clang lint sim faults profile ladder monitor service \
+    all
 stage 'clang build' build_and_test clang
 for check in format shell cppcheck clang_tidy analyzer; do
     stage "lint: $check" "check_$check"
