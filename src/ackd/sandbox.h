@@ -8,7 +8,7 @@
  *      sandbox_worker()    each worker, first: what is left of the calls is what it serves with
  *      sandbox_serving()   the first thread, once all others run
  *
- * What each step takes away stays away.  docs/decisions/0021 has the reasons. */
+ * What each step takes away stays away.  docs/decisions/0011 has the reasons. */
 #ifndef ACKD_SANDBOX_H
 #define ACKD_SANDBOX_H
 
