@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""field - two machines and two cables between them, one of which can be harmed
+"""field - an ackd with clients that are harmed, and with witnesses that may not notice it
+
+    with Ground(folder, engine) as ground: ...
+
+The witnesses are a canary and a steady ackload; settle() judges what is left of the harm.
 
     with Field(folder, engine) as field: ...
 
-The machines are network namespaces, the cables veth pairs. ackd runs on the one; inside the block
-this thread, and what it starts, is on the other. Over `dirty` go the clients that a test harms,
-over `clean` a canary, a steady ackload and the metrics: none of these may notice anything.
-
-Needs root. Where namespaces are forbidden the test is skipped; a kernel that lacks anything else
-fails it, and the message says what.
+is a ground of two machines and two cables between them, one of which can be harmed. The machines
+are network namespaces, the cables veth pairs. ackd runs on the one; inside the block this thread,
+and what it starts, is on the other. Over `dirty` go the clients that a test harms, over `clean` the
+witnesses and the metrics. Needs root. Where namespaces are forbidden the test is skipped; a kernel
+that lacks anything else fails it, and the message says what.
 """
 import contextlib
 import http.client
@@ -101,12 +104,15 @@ class Pump(threading.Thread):
         except (AssertionError, OSError) as failure:
             self.failure = failure
 
-    def finish(self):
-        """Ends it behind a whole window; all of its acks must have come."""
+    def stop(self):
+        """Lets it end behind a whole window; all of its acks must have come."""
         self.ending.set()
         self.join(self.patience + DEADLINE)
         assert not self.is_alive(), "a client is stuck"
         assert self.failure is None, f"a client was harmed: {self.failure}"
+
+    def finish(self):
+        self.stop()
         self.client.close()
 
     def abandon(self):
@@ -155,70 +161,31 @@ class Path:
         return Client(self.address)
 
 
-class Field:
+class Ground:
+    """@pause: for how many seconds the test stops the server."""
+
     def __init__(self, folder, engine, *options, pause=0.0):
         self.folder = folder
         self.options = (f"--engine={engine}", "--workers=2", *options)
         self.pause = pause
         self.exits = contextlib.ExitStack()
-        self.names = {side: f"ackd-{side}-{os.getpid()}-{next(NUMBERS)}"
-                      for side in ("server", "client")}
-
-    # Setting it up
 
     def __enter__(self):
         with contextlib.ExitStack() as exits:
-            self.make_machines(exits)
-            self.make_cables()
-            self.start(exits)
+            self.ackd = self.start(exits)
+            exits.callback(self.ackd.kill)
+            (self.dirty, _), (self.clean, _) = self.ackd.listeners
+            self.ackd.metrics()  # its connection is one of the descriptors
+            self.descriptors = self.ackd.descriptor_count()
+            self.resident = self.ackd.resident_size()
+            self.call_witnesses(exits)
             self.exits = exits.pop_all()
         return self
 
-    def make_machines(self, exits):
-        if os.geteuid() != 0:
-            pytest.skip("needs root: makes network namespaces")
-        for name in self.names.values():
-            made = run("ip", "netns", "add", name)
-            if "not permitted" in made.stderr or "ermission denied" in made.stderr:
-                pytest.skip(f"network namespaces are forbidden here: {made.stderr.strip()}")
-            assert made.returncode == 0, made.stderr
-            exits.callback(must, "ip", "netns", "del", name)
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        exits.callback(os.close, home)
-        exits.callback(enter, home)
+    def start(self, _):
+        return Ackd(ACKD, self.folder, *self.options, listen=["127.0.0.1:0"] * 2)
 
-    def make_cables(self):
-        server, client = self.names["server"], self.names["client"]
-        for cable, prefix in CABLES.items():
-            must("ip", "link", "add", cable, "netns", server, "type", "veth", "peer", "name",
-                 cable, "netns", client)
-            for name, number in ((server, 1), (client, 2)):
-                must("ip", "-n", name, "addr", "add", f"{prefix}.{number}/24", "dev", cable)
-                # Packets of the size that a wire carries, not of 64 KiB.
-                must("ip", "-n", name, "link", "set", cable, "gso_max_segs", "1", "up")
-        for name in server, client:
-            must("ip", "-n", name, "link", "set", "lo", "up")
-            # Kernels from 6.15 on have it: what is lost is sent again each second at the latest,
-            # so that a test of loss takes seconds. Others wait for longer, and so do the tests.
-            run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.tcp_rto_max_ms=1000")
-
-    def go_to(self, side):
-        inside = os.open(f"/run/netns/{self.names[side]}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            enter(inside)
-        finally:
-            os.close(inside)
-
-    def start(self, exits):
-        self.go_to("server")
-        self.ackd = Ackd(ACKD, self.folder, *self.options, metrics=f"{CABLES['clean']}.1:0",
-                         listen=[f"{prefix}.1:0" for prefix in CABLES.values()])
-        exits.callback(self.ackd.kill)
-        self.go_to("client")
-        (self.dirty, _), (self.clean, _) = self.ackd.listeners
-        self.ackd.metrics()  # its connection is one of the descriptors
-        self.descriptors = self.ackd.descriptor_count()
-        self.resident = self.ackd.resident_size()
+    def call_witnesses(self, exits):
         self.steady = Steady(self.clean)
         exits.callback(self.steady.kill)
         self.canary = Canary(Path(self.clean), self.pause)
@@ -260,6 +227,92 @@ class Field:
         wait_for(lambda: all(pump.acked for pump in pumps), "all clients are served")
         return pumps
 
+    # Judging
+
+    def wait_for_open(self, count, seconds=DEADLINE):
+        """@count connections are open beside the canary's and the steady ones."""
+        wanted = count + 1 + Steady.CONNECTIONS
+        wait_for(lambda: self.metrics()["client_connected"] == wanted,
+                 f"{count} harmed connections are open", seconds)
+
+    def settle(self, expected, also=()):
+        """After the harm: nothing is left of it, and each connection was closed for the reason it
+        should have been: @expected has their counts, or its None key those of any of @also."""
+        self.wait_for_open(0)
+        self.end_witnesses()
+        wait_for(lambda: all(self.metrics()[name] == 0 for name in GAUGES),
+                 "all gauges are back to 0")
+        metrics = self.metrics()
+        found = reasons(metrics)
+        wanted = dict(expected)
+        any_count = wanted.pop(None, 0)
+        wanted["eof"] = wanted.get("eof", 0) + 1 + Steady.CONNECTIONS
+        assert sum(found.pop(reason, 0) for reason in also) == any_count, reasons(metrics)
+        assert found == wanted
+        assert metrics["connections_accepted_total"] == total(metrics, "connections_closed_total")
+        assert metrics["req_recv_total"] == \
+            metrics["rsp_send_total"] + metrics["acks_dropped_total"]
+        assert metrics.get("uring_stale_completions_total", 0) == 0
+        assert self.ackd.descriptor_count() == self.descriptors
+        if not self.ackd.is_instrumented():
+            kept = self.ackd.resident_size() - self.resident
+            assert kept < KEPT_MAX, f"{kept >> 10} KiB are not given back"
+        self.ackd.close()
+        return metrics
+
+
+class Field(Ground):
+    def __init__(self, folder, engine, *options):
+        super().__init__(folder, engine, *options)
+        self.names = {side: f"ackd-{side}-{os.getpid()}-{next(NUMBERS)}"
+                      for side in ("server", "client")}
+
+    # Setting it up
+
+    def start(self, exits):
+        self.make_machines(exits)
+        self.make_cables()
+        self.go_to("server")
+        started = Ackd(ACKD, self.folder, *self.options, metrics=f"{CABLES['clean']}.1:0",
+                       listen=[f"{prefix}.1:0" for prefix in CABLES.values()])
+        self.go_to("client")
+        return started
+
+    def make_machines(self, exits):
+        if os.geteuid() != 0:
+            pytest.skip("needs root: makes network namespaces")
+        for name in self.names.values():
+            made = run("ip", "netns", "add", name)
+            if "not permitted" in made.stderr or "ermission denied" in made.stderr:
+                pytest.skip(f"network namespaces are forbidden here: {made.stderr.strip()}")
+            assert made.returncode == 0, made.stderr
+            exits.callback(must, "ip", "netns", "del", name)
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        exits.callback(os.close, home)
+        exits.callback(enter, home)
+
+    def make_cables(self):
+        server, client = self.names["server"], self.names["client"]
+        for cable, prefix in CABLES.items():
+            must("ip", "link", "add", cable, "netns", server, "type", "veth", "peer", "name",
+                 cable, "netns", client)
+            for name, number in ((server, 1), (client, 2)):
+                must("ip", "-n", name, "addr", "add", f"{prefix}.{number}/24", "dev", cable)
+                # Packets of the size that a wire carries, not of 64 KiB.
+                must("ip", "-n", name, "link", "set", cable, "gso_max_segs", "1", "up")
+        for name in server, client:
+            must("ip", "-n", name, "link", "set", "lo", "up")
+            # Kernels from 6.15 on have it: what is lost is sent again each second at the latest,
+            # so that a test of loss takes seconds. Others wait for longer, and so do the tests.
+            run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.tcp_rto_max_ms=1000")
+
+    def go_to(self, side):
+        inside = os.open(f"/run/netns/{self.names[side]}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            enter(inside)
+        finally:
+            os.close(inside)
+
     # Harm
 
     def rules(self, side, *rules):
@@ -292,14 +345,6 @@ class Field:
     def heal(self):
         self.harm()
 
-    # Judging
-
-    def wait_for_open(self, count, seconds=DEADLINE):
-        """@count connections are open beside the canary's and the steady ones."""
-        wanted = count + 1 + Steady.CONNECTIONS
-        wait_for(lambda: self.metrics()["client_connected"] == wanted,
-                 f"{count} harmed connections are open", seconds)
-
     def kernel_count(self):
         """Sockets that the server's kernel still has for clients of the dirty cable."""
         port = f":{self.dirty[1]:04X}"
@@ -308,28 +353,3 @@ class Field:
         # 0A is LISTEN; a TIME_WAIT (06) is as it should be where we closed first.
         return sum(line.split()[1].endswith(port) and line.split()[3] not in ("0A", "06")
                    for line in lines)
-
-    def settle(self, expected, also=()):
-        """After the harm: nothing is left of it, and each connection was closed for the reason it
-        should have been: @expected has their counts, or its None key those of any of @also."""
-        self.wait_for_open(0)
-        self.end_witnesses()
-        wait_for(lambda: all(self.metrics()[name] == 0 for name in GAUGES),
-                 "all gauges are back to 0")
-        metrics = self.metrics()
-        found = reasons(metrics)
-        wanted = dict(expected)
-        any_count = wanted.pop(None, 0)
-        wanted["eof"] = wanted.get("eof", 0) + 1 + Steady.CONNECTIONS
-        assert sum(found.pop(reason, 0) for reason in also) == any_count, reasons(metrics)
-        assert found == wanted
-        assert metrics["connections_accepted_total"] == total(metrics, "connections_closed_total")
-        assert metrics["req_recv_total"] == \
-            metrics["rsp_send_total"] + metrics["acks_dropped_total"]
-        assert metrics.get("uring_stale_completions_total", 0) == 0
-        assert self.ackd.descriptor_count() == self.descriptors
-        if not self.ackd.is_instrumented():
-            kept = self.ackd.resident_size() - self.resident
-            assert kept < KEPT_MAX, f"{kept >> 10} KiB are not given back"
-        self.ackd.close()
-        return metrics

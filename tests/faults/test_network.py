@@ -26,19 +26,23 @@ def test_packets_are_lost(tmp_path, engine, percent):
         field.lose(percent)
         time.sleep(5)  # under load
         for pump in pumps:
-            pump.finish()
+            pump.stop()
         load.stop()
         assert field.harmed_count() >= 20, "packets were lost"
-        field.wait_for_open(0, 6 * DEADLINE)  # FINs are lost as well
+        # Before the FINs: a kernel sends those of closed sockets eight times again, and no more.
         field.heal()
+        for pump in pumps:
+            pump.client.close()
+        field.wait_for_open(0, 2 * DEADLINE)
         metrics = field.settle({"eof": PUMPS + Steady.CONNECTIONS})
         assert metrics["acks_dropped_total"] == 0
 
 
 @engines
 def test_drained_while_packets_are_lost(tmp_path, engine):
-    """SIGTERM under full load and 30 % loss: the acks that clients see are all that were owed."""
-    with Field(tmp_path, engine) as field:
+    """SIGTERM under full load and 30 % loss: the acks that clients see are all that were owed, if
+    linger-timeout gives them the time: its end takes what is under way with it."""
+    with Field(tmp_path, engine, "--linger-timeout=25s") as field:
         field.end_witnesses()
         before = int(field.metrics()["req_recv_total"])
         crowd = [drain.Client(field.dirty) for _ in range(3)]

@@ -15,7 +15,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "contract"))
 pytest.register_assert_rewrite("client", "server")
 
-import wire  # noqa: E402
 from client import DEADLINE, Client, wait_for  # noqa: E402
 from server import parse_series, prepare_child, total  # noqa: E402
 
@@ -113,26 +112,5 @@ def test_a_call_fails(tmp_path, engine, call, error, when):
         os.kill(traced.pid, signal.SIGTERM)
         traced.strace.wait(DEADLINE)
         assert "event=finished" in traced.log.read_text()
-    finally:
-        traced.close()
-
-
-STOP_SECONDS = float(os.environ.get("ACKD_TEST_STOP", "2"))
-
-
-@pytest.mark.parametrize("engine", ("epoll", "uring"))
-def test_stopped_for_a_while(tmp_path, engine):
-    """SIGSTOP and SIGCONT: nobody is timed out for the time that the server lost. ACKD_TEST_STOP
-    is for how long (2 s)."""
-    traced = Traced(tmp_path, engine, "fsync:error=EIO")
-    try:
-        with Client(("127.0.0.1", traced.port)) as client:
-            client.round_trip()
-            os.kill(traced.pid, signal.SIGSTOP)
-            client.send(wire.submits(100, first=1000))
-            time.sleep(STOP_SECONDS)
-            os.kill(traced.pid, signal.SIGCONT)
-            client.expect_acks(100, 1000)
-            client.round_trip()
     finally:
         traced.close()
