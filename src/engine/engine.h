@@ -128,6 +128,7 @@ struct engine_ops {
                              struct buffer *buffer);
     void (*finish)(struct engine *engine, struct engine_socket *socket);
     size_t (*pending_size)(struct engine *engine, struct engine_socket *socket);
+    size_t (*unconfirmed_size)(struct engine *engine, struct engine_socket *socket);
     void (*close)(struct engine *engine, struct engine_socket *socket, enum engine_close how);
     void (*turn)(struct engine *engine, int64_t timeout_ns);
     void (*wake)(struct engine *engine);
@@ -229,6 +230,13 @@ static inline void engine_finish(struct engine *engine, struct engine_socket *so
 static inline size_t engine_pending_size(struct engine *engine, struct engine_socket *socket)
 {
     return engine->ops->pending_size(engine, socket);
+}
+
+/* Bytes sent that have not arrived at the peer, as far as the kernel knows; a FIN may count as one.
+ * Source: tcp(7), SIOCOUTQ. */
+static inline size_t engine_unconfirmed_size(struct engine *engine, struct engine_socket *socket)
+{
+    return engine->ops->unconfirmed_size(engine, socket);
 }
 
 /* Ends the connection (rule 3).  A buffer in flight is dropped and put back into the pool. */

@@ -300,6 +300,7 @@ static const struct engine_ops epoll_ops = {
     .send = epoll_send,
     .finish = socket_ops_finish,
     .pending_size = socket_ops_pending_size,
+    .unconfirmed_size = socket_ops_unconfirmed_size,
     .close = epoll_close,
     .turn = epoll_turn,
     .wake = epoll_wake,

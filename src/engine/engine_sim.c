@@ -236,6 +236,14 @@ static size_t sim_pending_size(struct engine *engine, struct engine_socket *sock
     return pipe_left(&conn_of(engine, socket)->to_worker);
 }
 
+/* What the peer has not read: here no kernel takes it for a peer. */
+static size_t sim_unconfirmed_size(struct engine *engine, struct engine_socket *socket)
+{
+    const struct conn *const conn = conn_of(engine, socket);
+
+    return pipe_left(&conn->to_peer) + conn->worker_finished;
+}
+
 static void sim_close(struct engine *engine, struct engine_socket *socket, enum engine_close how)
 {
     struct conn *const conn = conn_of(engine, socket);
@@ -448,6 +456,7 @@ static const struct engine_ops sim_ops = {
     .send = sim_send,
     .finish = sim_finish_output,
     .pending_size = sim_pending_size,
+    .unconfirmed_size = sim_unconfirmed_size,
     .close = sim_close,
     .turn = sim_turn,
     .wake = sim_wake,

@@ -425,6 +425,24 @@ static void what_is_not_received_stays_in_the_kernel(void **state)
     teardown(&rig);
 }
 
+static void what_is_sent_is_unconfirmed_until_it_has_arrived(void **state)
+{
+    struct rig rig;
+    struct peer peer;
+    char got[16];
+
+    (void)state;
+    setup(&rig);
+    join(&rig, &peer); /* a unix socket: it has arrived when it is read */
+    assert_int_equal(engine_unconfirmed_size(rig.engine, &peer.socket), 0);
+    send_whole(&rig, &peer, take_buffer(&rig, 10));
+    assert_true(engine_unconfirmed_size(rig.engine, &peer.socket) >= 10);
+    assert_int_equal(read(peer.fd, got, sizeof got), 10);
+    assert_int_equal(engine_unconfirmed_size(rig.engine, &peer.socket), 0);
+    part(&peer);
+    teardown(&rig);
+}
+
 static void stop_receiving(struct peer *peer)
 {
     engine_receive(peer->rig->engine, &peer->socket, false);
@@ -1205,6 +1223,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(receives_what_was_written),
     cmocka_unit_test(trap_19_one_receive_in_a_turn),
     cmocka_unit_test(what_is_not_received_stays_in_the_kernel),
+    cmocka_unit_test(what_is_sent_is_unconfirmed_until_it_has_arrived),
     cmocka_unit_test(the_owner_can_stop_from_within),
     cmocka_unit_test(finished_is_said_once_behind_the_last_byte),
     cmocka_unit_test(the_end_waits_while_nothing_is_received),

@@ -737,6 +737,7 @@ static const struct engine_ops uring_ops = {
     .send = uring_send,
     .finish = socket_ops_finish,
     .pending_size = uring_pending_size,
+    .unconfirmed_size = socket_ops_unconfirmed_size,
     .close = uring_engine_close,
     .turn = uring_turn,
     .wake = uring_wake,

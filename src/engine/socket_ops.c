@@ -6,6 +6,7 @@
 #include "engine/socket_ops.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -143,6 +144,16 @@ size_t socket_ops_pending_size(struct engine *engine, struct engine_socket *sock
 
     (void)engine;
     if (ioctl(socket->fd, FIONREAD, &size) < 0 || size < 0)
+        return 0;
+    return (size_t)size;
+}
+
+size_t socket_ops_unconfirmed_size(struct engine *engine, struct engine_socket *socket)
+{
+    int size = 0;
+
+    (void)engine;
+    if (ioctl(socket->fd, SIOCOUTQ, &size) < 0 || size < 0)
         return 0;
     return (size_t)size;
 }

@@ -43,6 +43,7 @@ void socket_ops_close(struct engine *engine, struct engine_socket *socket);
 void socket_ops_refuse(struct engine *engine, int fd);
 void socket_ops_finish(struct engine *engine, struct engine_socket *socket);
 size_t socket_ops_pending_size(struct engine *engine, struct engine_socket *socket);
+size_t socket_ops_unconfirmed_size(struct engine *engine, struct engine_socket *socket);
 uint64_t socket_ops_now_ns(struct engine *engine);
 
 /* Wakes the engine whose eventfd is @fd. */

@@ -56,6 +56,9 @@ enum {
      * ends hold.  A peer that sends on is left to the linger timeout. */
     DISCARD_SIZE_MAX = 16 * 1024 * 1024,
 
+    /* How often one that lingers for its last acks looks whether they have arrived. */
+    LINGER_STEP_MS = 100,
+
     /* The pause after running out of descriptors or memory at accept; doubles up to the last. */
     ACCEPT_PAUSE_MS_MIN = 10,
     ACCEPT_PAUSE_MS_MAX = 1000,

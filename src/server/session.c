@@ -574,6 +574,23 @@ static void log_timeout(struct worker *worker, struct session *session, enum clo
                     session);
 }
 
+/* The peer's end did not come in time.  Closing would make a reset of what it goes on sending, and
+ * that would overtake acks: as long as some are on their way, the connection has the time of one
+ * whose peer is silent. */
+static void end_lingering(struct worker *worker, struct session *session)
+{
+    const uint32_t fin_size = 1;
+    const struct timeout delivery = {session->since_ms, worker->config->peer_timeout_ms,
+                                     session->reason};
+
+    if (delivery.length_ms > 0 && !has_passed(worker, delivery) &&
+        engine_unconfirmed_size(worker->engine, &session->socket) > fin_size) {
+        wheel_arm(&worker->wheel, &session->timer, worker_now_ms(worker) + LINGER_STEP_MS);
+        return;
+    }
+    close_with(worker, session, session->reason, ENGINE_CLOSE_FIN);
+}
+
 void session_timer_expired(struct worker *worker, struct session *session)
 {
     const struct timeout input = input_timeout(worker, session);
@@ -586,7 +603,7 @@ void session_timer_expired(struct worker *worker, struct session *session)
     }
     if (has_passed(worker, input)) {
         if (session->state == SESSION_LINGERING) {
-            close_with(worker, session, input.reason, ENGINE_CLOSE_FIN);
+            end_lingering(worker, session);
             return;
         }
         log_timeout(worker, session, input.reason);

@@ -403,6 +403,56 @@ static void a_silent_peer_is_closed_when_lingering_ends(void **state)
     teardown(&rig);
 }
 
+/* A SUBMIT that is answered, and then a violation: the acks are on their way when the end begins.
+ */
+static sim_conn join_and_break(struct rig *rig)
+{
+    uint8_t stream[64];
+    const size_t size = put_submits(stream, 1, 1, 10);
+    const sim_conn conn = join(rig);
+
+    sim_write(rig->engine, conn, stream, size);
+    turn(rig, 2);
+    sim_write(rig->engine, conn, "\0\0\0\0", 4);
+    turn(rig, 2);
+    assert_true(sim_sees_finish(rig->engine, conn));
+    return conn;
+}
+
+static void lingering_lasts_until_acks_have_arrived(void **state)
+{
+    struct rig rig;
+    uint8_t acks[64];
+
+    (void)state;
+    setup(&rig);
+    rig.config.peer_timeout_ms = 30000;
+    const sim_conn conn = join_and_break(&rig);
+    advance(&rig, 10000);
+    assert_false(sim_is_closed(rig.engine, conn));
+    assert_int_equal(sim_read(rig.engine, conn, acks, sizeof acks), ACK_FRAME_SIZE);
+    advance(&rig, 200);
+    assert_true(sim_is_closed(rig.engine, conn));
+    assert_int_equal(closed_count(&rig, CLOSE_frame_too_short), 1);
+    teardown(&rig);
+}
+
+static void acks_that_never_arrive_are_waited_for_no_longer_than_a_silent_peer(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    rig.config.peer_timeout_ms = 5000;
+    const sim_conn conn = join_and_break(&rig);
+    advance(&rig, 4800);
+    assert_false(sim_is_closed(rig.engine, conn));
+    advance(&rig, 400);
+    assert_true(sim_is_closed(rig.engine, conn));
+    assert_int_equal(closed_count(&rig, CLOSE_frame_too_short), 1);
+    teardown(&rig);
+}
+
 static void eof_inside_a_frame_has_its_own_reason(void **state)
 {
     uint8_t stream[64];
@@ -1184,6 +1234,8 @@ int main(void)
         cmocka_unit_test(results_reach_the_right_acks_between_conns),
         cmocka_unit_test(a_violation_flushes_what_was_earned_and_closes),
         cmocka_unit_test(a_silent_peer_is_closed_when_lingering_ends),
+        cmocka_unit_test(lingering_lasts_until_acks_have_arrived),
+        cmocka_unit_test(acks_that_never_arrive_are_waited_for_no_longer_than_a_silent_peer),
         cmocka_unit_test(eof_inside_a_frame_has_its_own_reason),
         cmocka_unit_test(a_reset_at_any_point_gives_everything_back),
         cmocka_unit_test(a_peer_that_does_not_read_is_not_read),

@@ -494,6 +494,15 @@ static bool is_late(const struct peer *peer, uint32_t timeout_ms, uint32_t a_ms,
            since(peer, last_ms) > timeout_ms + LATE_MS_MAX;
 }
 
+/* A peer that has not read all of its acks is waited for as long as one that is silent. */
+static uint32_t lingering_ms_max(const struct peer *peer)
+{
+    const struct ackd_server_options *const options = &peer->world->options;
+    const uint32_t linger_ms = options->linger_timeout_ms;
+
+    return linger_ms == 0 ? 0 : later_of(linger_ms, options->peer_timeout_ms);
+}
+
 /* Whatever has a time limit has ended by then. */
 static void judge_times(struct peer *peer, const struct session *session)
 {
@@ -501,7 +510,7 @@ static void judge_times(struct peer *peer, const struct session *session)
     const char *late = NULL;
 
     if (session->state == SESSION_LINGERING &&
-        is_late(peer, options->linger_timeout_ms, peer->fin_ms, peer->fin_ms))
+        is_late(peer, lingering_ms_max(peer), peer->fin_ms, peer->fin_ms))
         late = "linger_timeout";
     if (session->socket.sending &&
         is_late(peer, options->write_timeout_ms, peer->acked_ms, peer->blocked_ms))

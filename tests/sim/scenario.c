@@ -66,6 +66,7 @@ static void draw_options(struct world *world)
     options->frame_timeout_ms = one_of(dice, timeouts, 6);
     options->write_timeout_ms = one_of(dice, timeouts, 6);
     options->linger_timeout_ms = one_of(dice, timeouts, 6);
+    options->peer_timeout_ms = one_of(dice, timeouts, 6);
     options->drain_timeout_ms = one_of(dice, timeouts, 6);
     options->conn_rate = dice_chance(dice, 8) ? 1 + dice_roll(dice, 8) : 0;
     /* Never what depends on the machine. */
