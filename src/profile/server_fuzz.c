@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
 #include "http/asker.h"
 #include "profile/jobs.h"
@@ -114,7 +115,7 @@ static uintptr_t address_of(uint8_t which)
         (uintptr_t)&asker,
         (uintptr_t)getauxval,
         (uintptr_t)getauxval(AT_SYSINFO_EHDR),
-        (uintptr_t)&addresses,
+        (uintptr_t)environ, /* on the stack */
     };
 
     return addresses[which];
