@@ -89,11 +89,11 @@ enum engine_close {
     ENGINE_CLOSE_RESET, /* at once; the peer sees a reset */
 };
 
-/* How engine_send() went. */
+/* How engine_send() went; a negative errno: the connection is dead (and `broken` is not said), the
+ * buffer is the caller's. */
 enum engine_sent {
     ENGINE_SENT,    /* all of it is the kernel's; the buffer is the caller's again */
     ENGINE_SENDING, /* the engine keeps the buffer until `sent` */
-    ENGINE_BROKEN,  /* the connection is dead (instead of `broken`); the buffer is the caller's */
 };
 
 /* What the engine says.  @owner is what the owner gave to engine_new(). */
@@ -124,8 +124,7 @@ struct engine_ops {
     int (*add)(struct engine *engine, struct engine_socket *socket, int fd);
     void (*refuse)(struct engine *engine, int fd);
     void (*receive)(struct engine *engine, struct engine_socket *socket, bool on);
-    enum engine_sent (*send)(struct engine *engine, struct engine_socket *socket,
-                             struct buffer *buffer);
+    int (*send)(struct engine *engine, struct engine_socket *socket, struct buffer *buffer);
     void (*finish)(struct engine *engine, struct engine_socket *socket);
     size_t (*pending_size)(struct engine *engine, struct engine_socket *socket);
     size_t (*unconfirmed_size)(struct engine *engine, struct engine_socket *socket);
@@ -212,9 +211,9 @@ static inline void engine_receive(struct engine *engine, struct engine_socket *s
         engine->ops->receive(engine, socket, on);
 }
 
-/* Sends @buffer (rule 2).  No send may be in flight. */
-static inline enum engine_sent engine_send(struct engine *engine, struct engine_socket *socket,
-                                           struct buffer *buffer)
+/* Sends @buffer (rule 2): an enum engine_sent or a negative errno.  No send may be in flight. */
+static inline int engine_send(struct engine *engine, struct engine_socket *socket,
+                              struct buffer *buffer)
 {
     assert(!socket->sending && !socket->closing);
     return engine->ops->send(engine, socket, buffer);

@@ -241,8 +241,7 @@ static void epoll_receive(struct engine *engine, struct engine_socket *socket, b
     update_interest(of(engine), socket);
 }
 
-static enum engine_sent epoll_send(struct engine *engine, struct engine_socket *socket,
-                                   struct buffer *buffer)
+static int epoll_send(struct engine *engine, struct engine_socket *socket, struct buffer *buffer)
 {
     struct engine_epoll *const self = of(engine);
     const int status = socket_ops_send(engine, socket, buffer);
@@ -251,7 +250,7 @@ static enum engine_sent epoll_send(struct engine *engine, struct engine_socket *
         return ENGINE_SENT;
     if (status < 0) {
         socket->broken = true;
-        return ENGINE_BROKEN;
+        return status;
     }
     socket->sending = socket_ops_shrink(engine, buffer);
     socket->send_progress_ms = engine->turn_ms;

@@ -208,13 +208,12 @@ static void send_some(struct engine *engine, struct engine_socket *socket, struc
     counter_add(&engine->counters->bytes_sent, size);
 }
 
-static enum engine_sent sim_send(struct engine *engine, struct engine_socket *socket,
-                                 struct buffer *buffer)
+static int sim_send(struct engine *engine, struct engine_socket *socket, struct buffer *buffer)
 {
     assert(!conn_of(engine, socket)->worker_finished);
     if (conn_of(engine, socket)->peer_reset) {
         socket->broken = true;
-        return ENGINE_BROKEN;
+        return -ECONNRESET;
     }
     if (roll(of(engine), 4) != 0) /* else the kernel takes it later, as with completions */
         send_some(engine, socket, buffer);

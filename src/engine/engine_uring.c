@@ -416,8 +416,8 @@ static void send_done(struct engine_uring *self, struct engine_socket *socket,
     engine->events->sent(engine->owner, socket, buffer);
 }
 
-static enum engine_sent send_at_once(struct engine_uring *self, struct engine_socket *socket,
-                                     struct buffer *buffer)
+static int send_at_once(struct engine_uring *self, struct engine_socket *socket,
+                        struct buffer *buffer)
 {
     const int status = socket_ops_send(&self->engine, socket, buffer);
 
@@ -425,15 +425,14 @@ static enum engine_sent send_at_once(struct engine_uring *self, struct engine_so
         return ENGINE_SENT;
     if (status < 0) {
         socket->broken = true;
-        return ENGINE_BROKEN;
+        return status;
     }
     socket->sending = socket_ops_shrink(&self->engine, buffer);
     arm_send(self, socket, 0);
     return ENGINE_SENDING;
 }
 
-static enum engine_sent uring_send(struct engine *engine, struct engine_socket *socket,
-                                   struct buffer *buffer)
+static int uring_send(struct engine *engine, struct engine_socket *socket, struct buffer *buffer)
 {
     struct engine_uring *const self = of(engine);
 

@@ -528,10 +528,10 @@ static void trap_11_a_full_receive_is_followed_by_another(void **state)
 }
 
 /* Sends 14 bytes to @peer, whichever way it is served. */
-static enum engine_sent send_ack(struct rig *rig, struct peer *peer)
+static int send_ack(struct rig *rig, struct peer *peer)
 {
     struct buffer *const buffer = take_buffer(rig, 14);
-    const enum engine_sent sent = engine_send(rig->engine, &peer->socket, buffer);
+    const int sent = engine_send(rig->engine, &peer->socket, buffer);
 
     if (sent != ENGINE_SENDING)
         buffer_put(&rig->pool, buffer);
@@ -557,7 +557,7 @@ static void trap_12_a_half_closed_peer_gets_its_acks(void **state)
         shutdown(peer->fd, SHUT_WR);
         turn(rig, 3);
         assert_int_equal(peer->finished_count, receiving);
-        assert_true(send_ack(rig, peer) != ENGINE_BROKEN);
+        assert_true(send_ack(rig, peer) >= 0);
         assert_int_equal(peer->broken_count, 0);
         assert_int_equal(read_pattern(peer, 0), 14);
     }
@@ -577,8 +577,8 @@ static void trap_14_a_send_to_the_dead_raises_no_signal(void **state)
             make_deep(rig, peer);
         turn(rig, 1);
         shutdown(peer->fd, SHUT_RD); /* to us as good as gone: EPIPE */
-        const enum engine_sent sent = send_ack(rig, peer);
-        assert_int_equal(sent, i > 0 ? ENGINE_BROKEN : ENGINE_SENDING);
+        const int sent = send_ack(rig, peer);
+        assert_int_equal(sent, i > 0 ? -EPIPE : ENGINE_SENDING);
         assert_int_equal(peer->broken_count, i > 0 ? 0 : 1);
         assert_int_equal(peer->sent_count, 0);
     }

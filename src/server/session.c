@@ -145,20 +145,20 @@ static void discard(struct worker *worker, struct session *session, size_t size)
 static void send_acks(struct worker *worker, struct session *session, struct buffer *acks)
 {
     while (acks) {
-        switch (engine_send(worker->engine, &session->socket, acks)) {
-        case ENGINE_SENT:
-            counter_add(&worker->counters.submit_acks_sent, acks->tag);
-            buffer_put(&worker->pool, acks);
-            break;
-        case ENGINE_SENDING:
+        const int sent = engine_send(worker->engine, &session->socket, acks);
+
+        if (sent == ENGINE_SENDING) {
             charge_queue(worker, session, session->socket.sending->end);
             return;
-        case ENGINE_BROKEN:
+        }
+        if (sent < 0) {
             count_dropped(worker, session, acks);
             buffer_put(&worker->pool, acks);
-            close_with(worker, session, CLOSE_reset, ENGINE_CLOSE_FIN);
+            session_broken(worker, session, sent);
             return;
         }
+        counter_add(&worker->counters.submit_acks_sent, acks->tag);
+        buffer_put(&worker->pool, acks);
         acks = ack_queue_take(&session->acks);
         if (acks)
             charge_queue(worker, session, -(int64_t)acks->end);
