@@ -130,7 +130,8 @@ int sandbox_begin(struct sandbox *sandbox, const struct options *options, struct
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (strict)
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    keep_capabilities(1U << CAP_NET_BIND_SERVICE | 1U << CAP_DAC_OVERRIDE);
+    /* The last: without it the rings of all processes of a user share RLIMIT_MEMLOCK. */
+    keep_capabilities(1U << CAP_NET_BIND_SERVICE | 1U << CAP_DAC_OVERRIDE | 1U << CAP_IPC_LOCK);
 
     int status = restrict_files(sandbox, options, error);
     if (status < 0 && strict)

@@ -205,20 +205,6 @@ int ackd_engine_check(enum ackd_engine engine, struct ackd_error *error)
     return engine_select(engine, &choice, error);
 }
 
-static int choose_engine(struct ackd_server *server, enum ackd_engine wanted,
-                         engine_new_function **ret_new, struct ackd_error *error)
-{
-    struct engine_choice choice;
-    const int status = engine_select(wanted, &choice, error);
-
-    if (status < 0)
-        return status;
-    log_fall_back(&server->config.log, &choice);
-    server->engine_name = choice.name;
-    *ret_new = choice.new;
-    return 0;
-}
-
 /* The configuration that holds was read now. */
 static void mark_loaded(struct ackd_server *server)
 {
@@ -229,34 +215,67 @@ static void mark_loaded(struct ackd_server *server)
     atomic_store(&server->reload_succeeded, true);
 }
 
-static int make_workers(struct ackd_server *server, uint32_t count, engine_new_function *new,
+/* Makes @count workers, or none. */
+static int fill_workers(struct ackd_server *server, uint32_t count, engine_new_function *new,
                         struct ackd_error *error)
 {
-    const size_t size = sizeof *server->workers;
-
-    _Static_assert(sizeof(struct worker) % CACHE_LINE_SIZE == 0, "workers share no cache line");
-    server->workers = aligned_alloc(CACHE_LINE_SIZE, count * size);
-    if (!server->workers)
-        return error_raise(error, -ENOMEM, "no memory for %u workers", count);
-    memset(server->workers, 0, count * size);
-
+    memset(server->workers, 0, count * sizeof *server->workers);
     for (uint32_t i = 0; i < count; i++) {
         const int status =
             worker_init(&server->workers[i], i, new, &server->config, &server->shared, error);
-        if (status < 0)
+        if (status < 0) {
+            while (server->worker_count > 0)
+                worker_deinit(&server->workers[--server->worker_count]);
             return status;
+        }
         server->worker_count++;
     }
-    server->shared.workers = server->workers;
-    server->shared.worker_count = count;
     return 0;
+}
+
+/* Rings count as locked memory: one can be had, and then not one for each worker. */
+static int choose_and_fill(struct ackd_server *server, enum ackd_engine wanted, uint32_t count,
+                           struct ackd_error *error)
+{
+    struct engine_choice choice;
+    int status = engine_select(wanted, &choice, error);
+
+    if (status < 0)
+        return status;
+    status = fill_workers(server, count, choice.new, &choice.error);
+    if (status < 0 && wanted == ACKD_ENGINE_AUTO && !choice.fell_back) {
+        choice.new = engine_epoll_new;
+        choice.name = "epoll";
+        choice.fell_back = true;
+        status = fill_workers(server, count, choice.new, error);
+    } else if (status < 0) {
+        return error_raise(error, status, "%s", choice.error.text);
+    }
+    log_fall_back(&server->config.log, &choice);
+    server->engine_name = choice.name;
+    return status;
+}
+
+static int make_workers(struct ackd_server *server, const struct ackd_server_options *options,
+                        struct ackd_error *error)
+{
+    const uint32_t count = options->worker_count ? options->worker_count : options_cpu_count();
+
+    _Static_assert(sizeof(struct worker) % CACHE_LINE_SIZE == 0, "workers share no cache line");
+    server->workers = aligned_alloc(CACHE_LINE_SIZE, count * sizeof *server->workers);
+    if (!server->workers)
+        return error_raise(error, -ENOMEM, "no memory for %u workers", count);
+
+    const int status = choose_and_fill(server, options->engine, count, error);
+    server->shared.workers = server->workers;
+    server->shared.worker_count = server->worker_count;
+    return status;
 }
 
 int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_options *options,
                     struct ackd_error *error)
 {
     struct ackd_server *const server = calloc(1, sizeof *server);
-    engine_new_function *engine_new = NULL;
     int status;
 
     if (!server) {
@@ -278,11 +297,7 @@ int ackd_server_new(struct ackd_server **ret_server, const struct ackd_server_op
     if (status == 0)
         status = limit_admission(server, options, error);
     if (status == 0)
-        status = choose_engine(server, options->engine, &engine_new, error);
-    if (status == 0)
-        status = make_workers(server,
-                              options->worker_count ? options->worker_count : options_cpu_count(),
-                              engine_new, error);
+        status = make_workers(server, options, error);
     if (status == 0)
         status = open_listens(server, options, error);
     if (status < 0) {

@@ -47,6 +47,26 @@ def test_trap_20_auto_says_so_once_and_serves_by_epoll(start, forbidden):
     assert word in lines[0]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes a user that nobody else is")
+def test_memory_for_one_ring_and_not_for_all_workers(program, tmp_path):
+    """Newer kernels count rings as locked memory, per user: epoll takes the place of all."""
+    log = tmp_path / "log"
+    with log.open("w") as into, subprocess.Popen(
+            ["setpriv", "--reuid=47111", "--regid=47111", "--clear-groups", "prlimit",
+             "--memlock=1048576:1048576", program, "--listen=127.0.0.1:0", "--metrics-listen=off",
+             "--pprof-listen=off", "--sandbox=off", "--workers=32"],
+            stdin=subprocess.DEVNULL, stderr=into) as server:
+        try:
+            wait_for(lambda: "event=started" in log.read_text() or server.poll() is not None,
+                     "it started")
+            said = log.read_text()
+            assert "event=started" in said, said
+            # Kernels between 5.12 and 6.13 do not count them.
+            assert ("engine=epoll" in said) == ("epoll takes its place" in said), said
+        finally:
+            server.terminate()
+
+
 @forbidden
 def test_trap_20_uring_by_name_is_refused_with_advice(program, forbidden):
     refused = subprocess.run([program, "--listen=127.0.0.1:0", "--engine=uring"],
