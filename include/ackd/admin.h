@@ -44,6 +44,11 @@ struct ackd_admin_options {
      * but without the mark that ends OpenMetrics.  May be NULL. */
     int (*more_metrics)(enum ackd_metrics_format format, const char *prefix, char **ret_text,
                         size_t *ret_size);
+
+    /* Called by the server's thread before anything else, on that thread: for what is a thread's
+     * own, such as its CPUs or what it may do.  May be NULL. */
+    void (*on_thread)(void *self);
+    void *on_thread_self;
 };
 
 /* Opens the socket and starts the thread.  @server outlives the admin.  0, -EINVAL for options

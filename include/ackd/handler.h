@@ -92,6 +92,14 @@ ACKD_API struct ackd_batch *ackd_batch_defer(struct ackd_batch *batch, unsigned 
  * (ackd_stale_completions_total) and nothing else happens.  Any thread. */
 ACKD_API void ackd_batch_complete(struct ackd_batch *deferred);
 
+/* For ackd_handler_parse_with().  Zero what is not used. */
+struct ackd_handler_options {
+    /* Called by a thread of the handler, if it has one, before anything else, on that thread: for
+     * what is a thread's own, such as its CPUs or what it may do.  May be NULL. */
+    void (*on_thread)(void *self);
+    void *on_thread_self;
+};
+
 /* Makes one of the handlers that come with the library:
  *
  *      discard         every SUBMIT succeeds at once
@@ -103,6 +111,10 @@ ACKD_API void ackd_batch_complete(struct ackd_batch *deferred);
  * none of these, or the error of opening the file or starting the thread. */
 ACKD_API int ackd_handler_parse(const char *text, struct ackd_handler *ret_handler,
                                 struct ackd_error *error);
+
+/* The same with @options, which are copied. */
+ACKD_API int ackd_handler_parse_with(const char *text, const struct ackd_handler_options *options,
+                                     struct ackd_handler *ret_handler, struct ackd_error *error);
 
 /* Checks that ackd_handler_parse() would understand @text, without opening or starting anything.
  * 0 or -EINVAL. */

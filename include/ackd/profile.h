@@ -46,6 +46,14 @@ struct ackd_profile_server;
 struct ackd_profile_options {
     const char *listen; /* ADDR:PORT; port 0 takes any.  Copied */
     bool allow_remote;  /* @listen may be something else than a loopback address */
+
+    /* Called by the thread that speaks HTTP, and by the one that takes profiles, before anything
+     * else, on that thread: for what is a thread's own, such as its CPUs or what it may do.  May be
+     * NULL.  The sampler of CPU time is started by the second and begins with what that one has;
+     * with ackd_profile_start(), by the caller. */
+    void (*on_http_thread)(void *self);
+    void (*on_profile_thread)(void *self);
+    void *on_thread_self;
 };
 
 /* Opens the socket and starts a thread; SIGPROF is taken from here on.  0, -EINVAL for an address

@@ -15,7 +15,10 @@
 enum calls_role {
     CALLS_WORKER = 1,
     CALLS_SERVING = 2,
-    CALLS_START = 4,
+    CALLS_HTTP = 4,
+    CALLS_PROFILE = 8,
+    CALLS_HANDLER = 16,
+    CALLS_START = 32,
 };
 
 /* Restricts this thread to the calls of @role.  Others fail with ENOSYS, as if the kernel did not

@@ -158,7 +158,12 @@ static int open_profiles(struct program *program)
 {
     const struct options *const options = &program->options;
     const struct ackd_profile_options profile_options = {
-        .listen = options->pprof_listen, .allow_remote = options->pprof_allow_remote};
+        .listen = options->pprof_listen,
+        .allow_remote = options->pprof_allow_remote,
+        .on_http_thread = sandbox_http,
+        .on_profile_thread = sandbox_profile,
+        .on_thread_self = &program->sandbox,
+    };
     struct ackd_error error;
 
     const int status = ackd_profile_server_start(&program->profiles, &profile_options, &error);
@@ -170,7 +175,8 @@ static int open_profiles(struct program *program)
     return 0;
 }
 
-/* Begins the profile that is written at the end. */
+/* Begins the profile that is written at the end.  The sampler's thread may do what this one may, so
+ * that one gives up what it does not need before. */
 static int start_profile(struct program *program)
 {
     struct ackd_error error;
@@ -210,6 +216,8 @@ static int open_admin(struct program *program)
         .fact_count = shown.count,
         .profiles_address =
             program->profiles ? ackd_profile_server_address(program->profiles) : NULL,
+        .on_thread = sandbox_http,
+        .on_thread_self = &program->sandbox,
     };
     const int status = ackd_admin_start(&program->admin, program->server, &admin_options, &error);
     if (status < 0)
@@ -227,7 +235,10 @@ static int open_server(struct program *program)
         return fail(EXIT_SYSTEM, error.text, " (option --sandbox)");
     options->server.on_worker = sandbox_worker;
     options->server.on_worker_self = &program->sandbox;
-    status = ackd_handler_parse(options->handler, &options->server.handler, &error);
+    const struct ackd_handler_options handler_options = {.on_thread = sandbox_handler,
+                                                         .on_thread_self = &program->sandbox};
+    status = ackd_handler_parse_with(options->handler, &handler_options, &options->server.handler,
+                                     &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --handler)");
     options->server.log = program->log;
@@ -240,8 +251,6 @@ static int open_server(struct program *program)
     int code = options->pprof_listen ? open_profiles(program) : 0;
     if (code == 0 && options->metrics_listen)
         code = open_admin(program);
-    if (code == 0 && options->profile_on_exit)
-        code = start_profile(program);
     return code;
 }
 
@@ -312,6 +321,11 @@ static int start_server(struct program *program)
         }
     }
     sandbox_serving(&program->sandbox);
+    if (program->options.profile_on_exit) {
+        const int code = start_profile(program);
+        if (code != 0)
+            return code;
+    }
     warn_of_unguarded(program);
     say_sandbox(program);
     say_started(program);

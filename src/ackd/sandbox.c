@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "ackd/calls.h"
@@ -147,16 +148,40 @@ void sandbox_opened(const struct sandbox *sandbox)
         keep_capabilities(0);
 }
 
+/* This thread is to have the calls of @role alone, and no capability. */
+static void take_role(const struct sandbox *sandbox, enum calls_role role)
+{
+    const bool strict = sandbox->level == SANDBOX_STRICT;
+    struct ackd_error error;
+
+    sandbox_opened(sandbox);
+    if (!sandbox->seccomp || calls_restrict(role, strict, &error) == 0 || !strict)
+        return;
+    fprintf(stderr, "ackd: %s (option --sandbox)\n", error.text);
+    _exit(EX_OSERR);
+}
+
 void sandbox_worker(void *self)
 {
-    const struct sandbox *const sandbox = self;
+    take_role(self, CALLS_WORKER);
+}
 
-    if (sandbox->seccomp)
-        calls_restrict(CALLS_WORKER, sandbox->level == SANDBOX_STRICT, NULL);
+void sandbox_http(void *self)
+{
+    take_role(self, CALLS_HTTP);
+}
+
+void sandbox_profile(void *self)
+{
+    take_role(self, CALLS_PROFILE);
+}
+
+void sandbox_handler(void *self)
+{
+    take_role(self, CALLS_HANDLER);
 }
 
 void sandbox_serving(const struct sandbox *sandbox)
 {
-    if (sandbox->seccomp)
-        calls_restrict(CALLS_SERVING, sandbox->level == SANDBOX_STRICT, NULL);
+    take_role(sandbox, CALLS_SERVING);
 }

@@ -4,9 +4,11 @@
  *
  *      sandbox_begin()     before there is a second thread: files, programs, most system calls
  *      ... sockets are opened ...
- *      sandbox_opened()    capabilities; threads that start from here on have none
- *      sandbox_worker()    each worker, first: what is left of the calls is what it serves with
- *      sandbox_serving()   the first thread, once all others run
+ *      sandbox_worker(), _http(), _profile(), _handler()
+ *                          each other thread, first: its capabilities, and the calls that are not
+ *                          its role's
+ *      sandbox_opened()    the first thread's capabilities
+ *      sandbox_serving()   the first thread, once all others run: its calls
  *
  * What each step takes away stays away.  docs/decisions/0011 has the reasons. */
 #ifndef ACKD_SANDBOX_H
@@ -26,8 +28,12 @@ int sandbox_begin(struct sandbox *sandbox, const struct options *options, struct
 
 void sandbox_opened(const struct sandbox *sandbox);
 
-/* struct ackd_server_options' on_worker; @self is a struct sandbox. */
+/* For the options of what starts threads; @self is a struct sandbox.  Where the kernel refuses a
+ * thread its filter, it keeps that of the start; at level strict the process ends. */
 void sandbox_worker(void *self);
+void sandbox_http(void *self);    /* speaks HTTP */
+void sandbox_profile(void *self); /* takes profiles, and starts the sampler */
+void sandbox_handler(void *self); /* completes batches */
 
 void sandbox_serving(const struct sandbox *sandbox);
 

@@ -226,6 +226,8 @@ int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
         .context = admin,
         .tick = on_tick,
         .conn_count_max = HTTP_CONN_COUNT_MAX,
+        .on_thread = options->on_thread,
+        .on_thread_self = options->on_thread_self,
     };
     status = http_start(&admin->http, "ackd-admin", &address, &service, &bound, error);
     if (status < 0) {

@@ -26,6 +26,7 @@ struct waiting {
 
 struct delay {
     uint64_t delay_ns;
+    struct ackd_handler_options options;
     pthread_t thread;
     struct lock lock; /* guards all below */
     pthread_cond_t changed;
@@ -108,6 +109,8 @@ static void *run(void *context)
     struct delay *const self = context;
     struct waiting *waiting;
 
+    if (self->options.on_thread)
+        self->options.on_thread(self->options.on_thread_self);
     while ((waiting = take_due(self))) {
         ackd_batch_complete(waiting->batch);
         free(waiting);
@@ -129,7 +132,8 @@ static void delay_free(void *context)
     free(self);
 }
 
-int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler, struct ackd_error *error)
+int handler_delay_new(uint64_t delay_ns, const struct ackd_handler_options *options,
+                      struct ackd_handler *ret_handler, struct ackd_error *error)
 {
     struct delay *const self = calloc(1, sizeof *self);
     pthread_condattr_t monotonic;
@@ -138,6 +142,7 @@ int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler, struc
     if (!self)
         return error_raise(error, -ENOMEM, "delay: no memory");
     self->delay_ns = delay_ns;
+    self->options = *options;
     self->end = &self->oldest;
     lock_init(&self->lock);
     pthread_condattr_init(&monotonic);

@@ -51,10 +51,11 @@ static struct mail *wait_for_mail(struct inbox *inbox)
 
 static struct ackd_handler make(uint64_t delay_ns)
 {
+    const struct ackd_handler_options options = {0};
     struct ackd_handler handler;
     struct ackd_error error;
 
-    if (handler_delay_new(delay_ns, &handler, &error) < 0)
+    if (handler_delay_new(delay_ns, &options, &handler, &error) < 0)
         fail_msg("%s", error.text);
     return handler;
 }
@@ -103,6 +104,33 @@ static void an_answer_is_late_and_a_success(void **state)
     for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(test_batch_result(deferred, i), ACKD_RESULT_OK);
     take_back(&test, deferred);
+    handler.free(handler.self);
+}
+
+static void note_thread(void *self)
+{
+    pthread_t *const thread = self;
+
+    *thread = pthread_self();
+}
+
+/* What the options ask for has been done on the thread that answers, before it did. */
+static void its_thread_is_introduced(void **state)
+{
+    pthread_t thread = pthread_self();
+    const struct ackd_handler_options options = {.on_thread = note_thread,
+                                                 .on_thread_self = &thread};
+    struct ackd_handler handler;
+    struct inbox inbox;
+    struct test_batch test;
+
+    (void)state;
+    inbox_init(&inbox);
+    assert_int_equal(handler_delay_new(0, &options, &handler, NULL), 0);
+    hand_over(&handler, &test, &inbox, 0, 1);
+    struct mail *const mail = wait_for_mail(&inbox);
+    assert_false(pthread_equal(thread, pthread_self()));
+    take_back(&test, (struct ackd_batch *)(void *)mail);
     handler.free(handler.self);
 }
 
@@ -262,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_late_and_a_success),
+        cmocka_unit_test(its_thread_is_introduced),
         cmocka_unit_test(none_of_many_is_early_or_out_of_order),
         cmocka_unit_test(without_delay_the_other_thread_answers),
         cmocka_unit_test(its_end_answers_everything_at_once),

@@ -58,18 +58,26 @@ int ackd_handler_check(const char *text, struct ackd_error *error)
 
 int ackd_handler_parse(const char *text, struct ackd_handler *ret_handler, struct ackd_error *error)
 {
+    const struct ackd_handler_options options = {0};
+
+    return ackd_handler_parse_with(text, &options, ret_handler, error);
+}
+
+int ackd_handler_parse_with(const char *text, const struct ackd_handler_options *options,
+                            struct ackd_handler *ret_handler, struct ackd_error *error)
+{
     enum kind kind;
     const char *rest;
     uint64_t delay_ns;
 
-    assert(text && ret_handler);
+    assert(text && options && ret_handler);
     const int status = parse(text, &kind, &rest, &delay_ns, error);
     if (status < 0)
         return status;
     if (kind == KIND_APPEND)
         return handler_append_new(rest, ret_handler, error);
     if (kind == KIND_DELAY)
-        return handler_delay_new(delay_ns, ret_handler, error);
+        return handler_delay_new(delay_ns, options, ret_handler, error);
     *ret_handler = handler_discard();
     return 0;
 }

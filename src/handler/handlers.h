@@ -15,7 +15,7 @@ int handler_append_new(const char *path, struct ackd_handler *ret_handler,
                        struct ackd_error *error);
 
 /* Answers after @delay_ns, from its own thread. */
-int handler_delay_new(uint64_t delay_ns, struct ackd_handler *ret_handler,
-                      struct ackd_error *error);
+int handler_delay_new(uint64_t delay_ns, const struct ackd_handler_options *options,
+                      struct ackd_handler *ret_handler, struct ackd_error *error);
 
 #endif

@@ -459,6 +459,8 @@ static void *run(void *context)
 {
     struct http *const http = context;
 
+    if (http->service.on_thread)
+        http->service.on_thread(http->service.on_thread_self);
     event_base_dispatch(http->base);
     return NULL;
 }

@@ -63,9 +63,11 @@ struct http_endpoint {
 struct http_service {
     const struct http_endpoint *endpoints; /* ended by a NULL path; static */
     void *context;
-    void (*tick)(void *context); /* called once a second, from the http thread; may be NULL */
-    uint32_t conn_count_max;     /* more connections wait in the listener's queue; 0: no limit */
-    bool takes_any_host;         /* no endpoint is guarded */
+    void (*tick)(void *context);   /* called once a second, from the http thread; may be NULL */
+    uint32_t conn_count_max;       /* more connections wait in the listener's queue; 0: no limit */
+    bool takes_any_host;           /* no endpoint is guarded */
+    void (*on_thread)(void *self); /* called first on the http thread; may be NULL */
+    void *on_thread_self;
 };
 
 /* Listens on @address and serves from a thread called @name.  @ret_bound is what was bound.  0 or a

@@ -38,6 +38,8 @@ struct job {
 
 struct jobs {
     pthread_t thread;
+    void (*on_thread)(void *self);
+    void *on_thread_self;
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t changed;
     struct job *waiting; /* the soonest first */
@@ -273,6 +275,8 @@ static void *run(void *context)
 {
     struct jobs *const jobs = context;
 
+    if (jobs->on_thread)
+        jobs->on_thread(jobs->on_thread_self);
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     pthread_mutex_lock(&jobs->mutex);
     while (!jobs->is_stopping) {
@@ -293,7 +297,7 @@ static void *run(void *context)
     return NULL;
 }
 
-struct jobs *jobs_start(struct ackd_error *error)
+struct jobs *jobs_start(void (*on_thread)(void *self), void *self, struct ackd_error *error)
 {
     struct jobs *const jobs = calloc(1, sizeof *jobs);
 
@@ -301,6 +305,8 @@ struct jobs *jobs_start(struct ackd_error *error)
         error_raise(error, -ENOMEM, "no memory for the profiles' thread");
         return NULL;
     }
+    jobs->on_thread = on_thread;
+    jobs->on_thread_self = self;
     pthread_mutex_init(&jobs->mutex, NULL);
     pthread_cond_init(&jobs->changed, NULL);
     const int status = thread_start(&jobs->thread, "pprof-jobs", run, jobs);

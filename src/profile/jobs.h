@@ -24,8 +24,9 @@ struct job_request {
     int debug; /* 0: pprof's form, else text */
 };
 
-/* Starts the thread.  NULL with @error when that fails. */
-struct jobs *jobs_start(struct ackd_error *error);
+/* Starts the thread, which first calls @on_thread(@self), if it is not NULL.  NULL with @error when
+ * that fails. */
+struct jobs *jobs_start(void (*on_thread)(void *self), void *self, struct ackd_error *error);
 
 /* Answers all that wait, with 503, and ends the thread.  NULL is fine. */
 void jobs_stop(struct jobs *jobs);

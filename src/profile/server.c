@@ -258,16 +258,21 @@ static const struct http_endpoint endpoints[] = {
 
 /* Collectors on other machines, where they are let in, may know this one by a name with dots. */
 static int start(struct ackd_profile_server *server, const struct address *address,
-                 bool allow_remote, struct ackd_error *error)
+                 const struct ackd_profile_options *options, struct ackd_error *error)
 {
     struct address bound;
 
     sampler_init();
-    server->jobs = jobs_start(error);
+    server->jobs = jobs_start(options->on_profile_thread, options->on_thread_self, error);
     if (!server->jobs)
         return error ? error->code : -EAGAIN;
     const struct http_service service = {
-        .endpoints = endpoints, .context = server, .takes_any_host = allow_remote};
+        .endpoints = endpoints,
+        .context = server,
+        .takes_any_host = options->allow_remote,
+        .on_thread = options->on_http_thread,
+        .on_thread_self = options->on_thread_self,
+    };
     const int status = http_start(&server->http, "pprof-http", address, &service, &bound, error);
     if (status == 0)
         address_format(&bound, server->address);
@@ -300,7 +305,7 @@ int ackd_profile_server_start(struct ackd_profile_server **ret_server,
     if (atomic_flag_test_and_set(&is_taken))
         return error_raise(error, -EBUSY, "this process serves profiles already");
     struct ackd_profile_server *const server = calloc(1, sizeof *server);
-    status = server ? start(server, &address, options->allow_remote, error)
+    status = server ? start(server, &address, options, error)
                     : error_raise(error, -ENOMEM, "no memory for the profile server");
     if (status < 0) {
         if (server)

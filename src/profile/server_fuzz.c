@@ -36,10 +36,12 @@ struct jobs {
     int count;
 };
 
-struct jobs *jobs_start(struct ackd_error *error)
+struct jobs *jobs_start(void (*on_thread)(void *self), void *self, struct ackd_error *error)
 {
     static struct jobs jobs;
 
+    (void)on_thread;
+    (void)self;
     (void)error;
     return &jobs;
 }

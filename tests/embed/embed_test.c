@@ -386,11 +386,23 @@ static void a_thousand_servers_leave_nothing_behind(void **state)
 
 /* --- with the admin's endpoints --- */
 
+static void note_thread(void *self)
+{
+    pthread_t *const thread = self;
+
+    *thread = pthread_self();
+}
+
 static void an_admin_lives_beside_its_server(void **state)
 {
     const struct ackd_server_options options = options_for("127.0.0.1:0");
-    const struct ackd_admin_options admin_options = {.listen = "127.0.0.1:0",
-                                                     .metrics_prefix = "ackd"};
+    pthread_t thread = pthread_self();
+    const struct ackd_admin_options admin_options = {
+        .listen = "127.0.0.1:0",
+        .metrics_prefix = "ackd",
+        .on_thread = note_thread,
+        .on_thread_self = &thread,
+    };
 
     (void)state;
     const int fd_count = count_entries("/proc/self/fd");
@@ -403,7 +415,9 @@ static void an_admin_lives_beside_its_server(void **state)
             fail_msg("%s", error.text);
         assert_non_null(strstr(ackd_admin_address(admin), "127.0.0.1:"));
         ackd_admin_stop(admin);
+        assert_false(pthread_equal(thread, pthread_self()));
         ackd_server_free(server);
+        thread = pthread_self();
     }
     assert_int_equal(count_entries("/proc/self/fd"), fd_count);
 }
