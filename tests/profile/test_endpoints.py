@@ -435,7 +435,7 @@ def test_ackload_profile_keeps_the_same_file(start, tmp_path):
     recorded = ackload("record", "base", "--connect", address, "-c", "4", "-d", "16", "-t", "1",
                        "--time", "500ms")
     assert recorded.returncode == 0, recorded.stderr + recorded.stdout
-    taken = ackload("profile", "base", "--seconds", "2", "--pprof", server.url + "profile")
+    taken = ackload("profile", "base", "--seconds", "5", "--pprof", server.url + "profile")
     assert taken.returncode == 0, taken.stderr + taken.stdout
     file, = (tmp_path / ".ackload").glob("*.profile.pb.gz")
     profile = pprof.parse(file.read_bytes())

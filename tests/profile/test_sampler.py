@@ -60,7 +60,7 @@ def test_soak(start, load, seconds):
     with load(server, "--time", f"{seconds + 60}s"):
         found = bench("soak", seconds)
         status, _, body = joined()
-    assert found["samples"] > 100 * seconds and found["churned"] > 100
+    assert found["samples"] > 20 * seconds and found["churned"] > 20 * seconds
     assert found["stacks"] >= 5 * seconds
     assert status == 200
     assert "epoll_turn" in pprof.functions_of(pprof.parse(body))
