@@ -201,8 +201,8 @@ def run_probed(program, level, engine, environment):
             while "event=started" not in log and (line := ackd.stderr.readline()):
                 log += line
             ackd.send_signal(signal.SIGTERM)
-            log += ackd.communicate(timeout=DEADLINE)[1]
-            return ackd.returncode, log
+            log += ackd.stderr.read()  # communicate() would miss what has been read ahead
+            return ackd.wait(DEADLINE), log
         finally:
             ackd.kill()
 
