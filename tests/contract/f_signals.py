@@ -51,12 +51,12 @@ def test_trap_16_accept_queue_is_emptied(start, workers, tmp_path):
     """Who connected and sent before the signal is acked, though the server had not yet looked."""
     started = start(f"--workers={workers}",
                     listen=("127.0.0.1:0", f"unix:{tmp_path}/ackd.sock"))
-    started.signal(signal.SIGSTOP)
+    started.pause()
     clients = [Client(started.listeners[i % 2][0]) for i in range(60)]
     for client in clients:
         client.send(wire.submits(5))
     started.signal(signal.SIGTERM)
-    started.signal(signal.SIGCONT)
+    started.resume()
     for client in clients:
         client.expect_acks(5)
         client.expect_fin()
@@ -261,9 +261,9 @@ def test_stop_and_continue(start):
     started = start("--workers=1", "--idle-timeout=5s")
     with started.connect() as client:
         client.round_trip()
-        started.signal(signal.SIGSTOP)
+        started.pause()
         client.send(wire.submits(10, first=100))
-        started.signal(signal.SIGCONT)
+        started.resume()
         client.expect_acks(10, first=100)
 
 

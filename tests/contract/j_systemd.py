@@ -105,11 +105,10 @@ def test_the_watchdog_is_fed(start, manager, monkeypatch):
         manager.until("WATCHDOG=1")
         assert time.monotonic() - last < 0.4 * PATIENCE
         last = time.monotonic()
-    started.signal(signal.SIGSTOP)
-    time.sleep(0.2)  # what was on its way
+    started.pause()
     while not manager.silent_for(0.5):
         assert time.monotonic() < last + DEADLINE
-    started.signal(signal.SIGCONT)
+    started.resume()
     manager.until("WATCHDOG=1")
 
 

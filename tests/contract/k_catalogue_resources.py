@@ -276,10 +276,10 @@ def _(start, workers):
 
 def answer_after_stop(started, clients, data, want):
     """All of it is there when the server runs again."""
-    started.signal(signal.SIGSTOP)
+    started.pause()
     for client in clients:
         client.send(data)
-    started.signal(signal.SIGCONT)
+    started.resume()
     for client in clients:
         client.expect(want)
 
@@ -313,10 +313,10 @@ def _(start, workers):
     with beside_canaries(start, workers) as started:
         clients = [started.connect() for _ in range(200)]
         for number in range(1, 31):
-            started.signal(signal.SIGSTOP)
+            started.pause()
             for client in clients:
                 client.send(wire.submit(number))
-            started.signal(signal.SIGCONT)
+            started.resume()
         for client in clients:
             client.expect_acks(30)
             client.close()
@@ -381,11 +381,11 @@ def _(start, workers):
         for client in clients:
             client.send(frame[:9])
         wait_for(lambda: started.metrics()["network_receive_bytes_total"] >= 9 * 1500, "halves")
-        started.signal(signal.SIGSTOP)
+        started.pause()
         for client in clients:
             client.send(frame[9:])
         time.sleep(timeout + 0.7)  # it does not run for so long: that is the test
-        started.signal(signal.SIGCONT)
+        started.resume()
         for client in clients:
             client.expect_acks(1)
             client.close()

@@ -184,10 +184,10 @@ def _(start, workers):
         started = start(f"--workers={workers}")
         wait_for(lambda: total(started.metrics(), "listen_queue_limit") == 4 * workers,
                  "every worker has looked")
-        started.signal(signal.SIGSTOP)
+        started.pause()
         connecting = [begin_connect(started.addresses["spec"]) for _ in range(12 * workers)]
         time.sleep(0.2)  # for the queue to fill and the rest to be refused
-        started.signal(signal.SIGCONT)
+        started.resume()
         assert netstat("ListenOverflows") + netstat("ListenDrops") > 0, "some came too many"
         for one in connecting:
             # Who was not in time tries again after 1 s, 3 s, 7 s.

@@ -213,6 +213,18 @@ class Ackd(Attached):
     def signal(self, number):
         self.process.send_signal(number)
 
+    def pause(self):
+        """SIGSTOP, and until its last thread has stopped: the signal alone does not wait for that."""
+        self.signal(signal.SIGSTOP)
+        wait_for(lambda: set(self.thread_states()) == {"T"}, "every thread stopped")
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def thread_states(self):
+        for stat in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            yield stat.read_text().rpartition(")")[2].split()[0]
+
     def wait(self, seconds=DEADLINE):
         """Its exit code, once it ended by itself."""
         try:

@@ -53,7 +53,7 @@ def test_the_server_is_stopped(tmp_path, engine, seconds):
         ground.wait_for_open(PUMPS + HOARDERS + 3 * CROWD)
         stalls = total(ground.metrics(), "worker_stalls_total")
 
-        ground.ackd.signal(signal.SIGSTOP)
+        ground.ackd.pause()
         late = [ground.connect() for _ in range(CROWD)]  # these wait in the kernel's queue
         for peer in fresh + quiet + late:
             peer.send(wire.submit(peer.number + 1))
@@ -64,7 +64,7 @@ def test_the_server_is_stopped(tmp_path, engine, seconds):
             time.sleep(0.5)  # stopped
             for (peer, _), acks in zip(hoarders, taken):
                 take_some(peer, acks)
-        ground.ackd.signal(signal.SIGCONT)
+        ground.ackd.resume()
 
         for peer in fresh + halves + quiet + late:
             peer.expect_acks(1, peer.number + 1)
