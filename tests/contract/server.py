@@ -214,7 +214,7 @@ class Ackd(Attached):
         self.process.send_signal(number)
 
     def pause(self):
-        """SIGSTOP, and until its last thread has stopped: the signal alone does not wait for that."""
+        """SIGSTOP, which does not wait by itself until every thread has stopped."""
         self.signal(signal.SIGSTOP)
         wait_for(lambda: set(self.thread_states()) == {"T"}, "every thread stopped")
 
