@@ -29,25 +29,17 @@ static int open_socket(struct systemd *systemd, const char *name)
     return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 }
 
-/* A number of the environment, or 0. */
-static uint64_t number_of(const char *variable)
-{
-    const char *const text = getenv(variable);
-    uint64_t number = 0;
-
-    return text && units_parse_count(text, &number) ? number : 0;
-}
-
 void systemd_open(struct systemd *systemd)
 {
     const char *const name = getenv("NOTIFY_SOCKET");
-    const bool is_mine = !getenv("WATCHDOG_PID") || number_of("WATCHDOG_PID") == (uint64_t)getpid();
+    const bool is_mine =
+        !getenv("WATCHDOG_PID") || units_environment_count("WATCHDOG_PID") == (uint64_t)getpid();
 
     *systemd = (struct systemd){.fd = -1};
     if (name)
         systemd->fd = open_socket(systemd, name);
     if (is_mine)
-        systemd->watchdog_ms = number_of("WATCHDOG_USEC") / 1000;
+        systemd->watchdog_ms = units_environment_count("WATCHDOG_USEC") / 1000;
 }
 
 void systemd_close(struct systemd *systemd)

@@ -64,6 +64,14 @@ bool units_parse_count(const char *text, uint64_t *ret_value)
     return parse_with_unit(text, units, ret_value);
 }
 
+uint64_t units_environment_count(const char *variable)
+{
+    const char *const text = getenv(variable);
+    uint64_t count = 0;
+
+    return text && units_parse_count(text, &count) ? count : 0;
+}
+
 bool units_parse_size(const char *text, uint64_t *ret_size)
 {
     static const struct unit units[] = {

@@ -12,6 +12,9 @@
 /* A plain decimal number.  False, and @ret_value untouched, when @text is anything else. */
 bool units_parse_count(const char *text, uint64_t *ret_value);
 
+/* The plain decimal number in the environment's @variable; 0 when there is none. */
+uint64_t units_environment_count(const char *variable);
+
 /* Bytes: 65536, 64k, 64KiB, 1m, 1MiB, 1g, 1GiB.  The units are powers of 1024. */
 bool units_parse_size(const char *text, uint64_t *ret_size);
 

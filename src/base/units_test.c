@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -59,6 +60,18 @@ static void counts(void **state)
     };
     (void)state;
     CHECK_ROWS(units_parse_count, rows);
+}
+
+static void counts_of_the_environment(void **state)
+{
+    (void)state;
+    unsetenv("ACKD_TEST_COUNT");
+    assert_int_equal(units_environment_count("ACKD_TEST_COUNT"), 0);
+    setenv("ACKD_TEST_COUNT", "17", 1);
+    assert_int_equal(units_environment_count("ACKD_TEST_COUNT"), 17);
+    setenv("ACKD_TEST_COUNT", "17x", 1);
+    assert_int_equal(units_environment_count("ACKD_TEST_COUNT"), 0);
+    unsetenv("ACKD_TEST_COUNT");
 }
 
 static void sizes(void **state)
@@ -166,7 +179,8 @@ static void rate_overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts), cmocka_unit_test(sizes),         cmocka_unit_test(durations),
+        cmocka_unit_test(counts), cmocka_unit_test(counts_of_the_environment),
+        cmocka_unit_test(sizes),  cmocka_unit_test(durations),
         cmocka_unit_test(rates),  cmocka_unit_test(rate_overflow),
     };
     return cmocka_run_group_tests_name("units", tests, NULL, NULL);

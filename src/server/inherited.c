@@ -25,27 +25,18 @@ bool inherited_parse(const char *text, const char **ret_name)
 
     if (strncmp(text, word, size) != 0)
         return false;
+    *ret_name = text + size;
     if (text[size] == '\0')
-        return *ret_name = text + size, true;
-    if (text[size] != ':' || text[size + 1] == '\0')
-        return false;
-    return *ret_name = text + size + 1, true;
-}
-
-/* A number of the environment, or 0. */
-static uint64_t number_of(const char *variable)
-{
-    const char *const text = getenv(variable);
-    uint64_t number = 0;
-
-    return text && units_parse_count(text, &number) ? number : 0;
+        return true;
+    (*ret_name)++;
+    return text[size] == ':' && text[size + 1] != '\0';
 }
 
 static int count_passed(void)
 {
-    const uint64_t count = number_of("LISTEN_FDS");
+    const uint64_t count = units_environment_count("LISTEN_FDS");
 
-    if (number_of("LISTEN_PID") != (uint64_t)getpid() || count > FD_COUNT_MAX)
+    if (units_environment_count("LISTEN_PID") != (uint64_t)getpid() || count > FD_COUNT_MAX)
         return 0;
     return (int)count;
 }
