@@ -138,24 +138,24 @@ void socket_ops_finish(struct engine *engine, struct engine_socket *socket)
     shutdown(socket->fd, SHUT_WR);
 }
 
-size_t socket_ops_pending_size(struct engine *engine, struct engine_socket *socket)
+/* What ioctl(2) @request says of a queue of the kernel's; 0 when it says nothing. */
+static size_t queue_size(const struct engine_socket *socket, unsigned long request)
 {
     int size = 0;
 
+    return ioctl(socket->fd, request, &size) < 0 || size < 0 ? 0 : (size_t)size;
+}
+
+size_t socket_ops_pending_size(struct engine *engine, struct engine_socket *socket)
+{
     (void)engine;
-    if (ioctl(socket->fd, FIONREAD, &size) < 0 || size < 0)
-        return 0;
-    return (size_t)size;
+    return queue_size(socket, FIONREAD);
 }
 
 size_t socket_ops_unconfirmed_size(struct engine *engine, struct engine_socket *socket)
 {
-    int size = 0;
-
     (void)engine;
-    if (ioctl(socket->fd, SIOCOUTQ, &size) < 0 || size < 0)
-        return 0;
-    return (size_t)size;
+    return queue_size(socket, SIOCOUTQ);
 }
 
 uint64_t socket_ops_now_ns(struct engine *engine)
