@@ -266,10 +266,9 @@ static void warn_of_unguarded(const struct program *program)
 
 static void say_sandbox(const struct program *program)
 {
-    static const char *const words[] = {"off", "on", "strict"};
     const struct sandbox *const sandbox = &program->sandbox;
     const struct ackd_log_field fields[] = {
-        {"level", words[sandbox->level], 0},
+        {"level", sandbox_level_name(sandbox->level), 0},
         {"landlock", NULL, sandbox->landlock},
         {"seccomp", sandbox->seccomp ? "yes" : "no", 0},
     };

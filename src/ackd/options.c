@@ -176,54 +176,52 @@ static const char *const engines[] = {
     [ACKD_ENGINE_AUTO] = "auto",
     [ACKD_ENGINE_EPOLL] = "epoll",
     [ACKD_ENGINE_URING] = "uring",
+    NULL,
 };
-
-static int set_engine(struct options *options, const char *value)
-{
-    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
-        if (strcmp(value, engines[i]) == 0) {
-            options->server.engine = (enum ackd_engine)i;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
-static const char *const log_levels[] = {"error", "warn", "info", "debug"};
-
-static int set_log_level(struct options *options, const char *value)
-{
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(value, log_levels[i]) == 0) {
-            options->log_level = (enum ackd_log_level)i;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
-static int set_log_format(struct options *options, const char *value)
-{
-    if (strcmp(value, "logfmt") == 0)
-        options->log_format = LOG_LOGFMT;
-    else if (strcmp(value, "json") == 0)
-        options->log_format = LOG_JSON;
-    else
-        return -EINVAL;
-    return 0;
-}
-
+static const char *const log_levels[] = {
+    [ACKD_LOG_ERROR] = "error",
+    [ACKD_LOG_WARN] = "warn",
+    [ACKD_LOG_INFO] = "info",
+    [ACKD_LOG_DEBUG] = "debug",
+    NULL,
+};
+static const char *const log_formats[] = {
+    [LOG_LOGFMT] = "logfmt",
+    [LOG_JSON] = "json",
+    NULL,
+};
 static const char *const sandbox_levels[] = {
     [SANDBOX_OFF] = "off",
     [SANDBOX_ON] = "on",
     [SANDBOX_STRICT] = "strict",
+    NULL,
+};
+_Static_assert(sizeof(enum ackd_engine) == sizeof(uint32_t) &&
+                   sizeof(enum ackd_log_level) == sizeof(uint32_t) &&
+                   sizeof(enum log_format) == sizeof(uint32_t) &&
+                   sizeof(enum sandbox_level) == sizeof(uint32_t),
+               "they are handled as numbers");
+
+const char *sandbox_level_name(enum sandbox_level level)
+{
+    return sandbox_levels[level];
+}
+
+/* The words that an option of a kind takes, up to NULL; none: it takes something else. */
+static const char *const *const words_of[] = {
+    [KIND_ENGINE] = engines,
+    [KIND_LOG_LEVEL] = log_levels,
+    [KIND_LOG_FORMAT] = log_formats,
+    [KIND_SANDBOX] = sandbox_levels,
 };
 
-static int set_sandbox(struct options *options, const char *value)
+static int set_word(struct options *options, const struct option_info *info, const char *value)
 {
-    for (size_t i = 0; i < sizeof sandbox_levels / sizeof sandbox_levels[0]; i++) {
-        if (strcmp(value, sandbox_levels[i]) == 0) {
-            options->sandbox = (enum sandbox_level)i;
+    const char *const *const words = words_of[info->kind];
+
+    for (uint32_t i = 0; words[i]; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            memcpy(member_of(options, info), &i, sizeof i);
             return 0;
         }
     }
@@ -275,16 +273,10 @@ static int set(struct options *options, const struct option_info *info, const ch
         status = set_handler(options, value, legal, sizeof legal);
         break;
     case KIND_ENGINE:
-        status = set_engine(options, value);
-        break;
     case KIND_LOG_LEVEL:
-        status = set_log_level(options, value);
-        break;
     case KIND_LOG_FORMAT:
-        status = set_log_format(options, value);
-        break;
     case KIND_SANDBOX:
-        status = set_sandbox(options, value);
+        status = set_word(options, info, value);
         break;
     case KIND_FLAG:
         *(bool *)member_of(options, info) = true;
@@ -351,7 +343,7 @@ static int parse_line(struct options *options, char *line, const struct origin *
 /* Reads all of @fd.  NULL, and why, when that is no text that a person wrote. */
 static char *read_text(int fd, const char **ret_why)
 {
-    char *const text = malloc(CONFIG_SIZE_MAX + 1);
+    char *const text = calloc(1, CONFIG_SIZE_MAX + 1);
     size_t size = 0;
     ssize_t got = 0;
 
@@ -365,7 +357,7 @@ static char *read_text(int fd, const char **ret_why)
     else if (memchr(text, '\0', size))
         *ret_why = "is no text";
     else
-        return text[size] = '\0', text;
+        return text;
     free(text);
     return NULL;
 }
@@ -624,10 +616,6 @@ static bool differs(const struct option_info *info, const struct options *a,
     }
     return false;
 }
-_Static_assert(sizeof(enum ackd_engine) == sizeof(uint32_t) &&
-                   sizeof(enum ackd_log_level) == sizeof(uint32_t) &&
-                   sizeof(enum log_format) == sizeof(uint32_t),
-               "differs() and take() handle them as numbers");
 
 static void add_name(char *names, size_t names_size, const char *name)
 {
@@ -720,17 +708,11 @@ static void print_value(const struct options *options, const struct option_info 
         print_listens(options, ret_value);
         return;
     case KIND_ENGINE:
-        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", engines[options->server.engine]);
-        return;
     case KIND_LOG_LEVEL:
-        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", log_levels[options->log_level]);
-        return;
     case KIND_LOG_FORMAT:
-        snprintf(ret_value, OPTION_VALUE_SIZE, "%s",
-                 options->log_format == LOG_JSON ? "json" : "logfmt");
-        return;
     case KIND_SANDBOX:
-        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", sandbox_levels[options->sandbox]);
+        memcpy(&number, member, sizeof number);
+        snprintf(ret_value, OPTION_VALUE_SIZE, "%s", words_of[info->kind][number]);
         return;
     case KIND_TEXT:
     case KIND_HANDLER:

@@ -22,6 +22,9 @@ enum sandbox_level {
     SANDBOX_STRICT,
 };
 
+/* The word for it: what --sandbox takes. */
+const char *sandbox_level_name(enum sandbox_level level);
+
 struct options {
     struct ackd_server_options server;
     const char *metrics_listen;
