@@ -37,6 +37,13 @@ class Trouble(Exception):
     """Ends the demo with a message for the person who started it."""
 
 
+def port(text):
+    """A TCP port as an option has it, for argparse."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is no port: give 0 to 65535")
+    return int(text)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(prog='./dev demo', description=__doc__.splitlines()[0])
     parser.add_argument('--build', type=Path, default=Path('build/release'), metavar='DIR')
@@ -51,10 +58,10 @@ def parse_arguments():
                         help='SUBMITs a second in all (as fast as it goes; with --keep: 100k)')
     parser.add_argument('--host', default='127.0.0.1', metavar='ADDR',
                         help='where ackd listens (127.0.0.1; 0.0.0.0 for every address)')
-    parser.add_argument('--port', type=int, default=8888, help='(8888; 0: any free one)')
-    parser.add_argument('--demo-port', type=int, default=8890, metavar='N',
+    parser.add_argument('--port', type=port, default=8888, help='(8888; 0: any free one)')
+    parser.add_argument('--demo-port', type=port, default=8890, metavar='N',
                         help='for clients of the published teaching code (8890)')
-    parser.add_argument('--metrics-port', type=int, default=8889, metavar='N',
+    parser.add_argument('--metrics-port', type=port, default=8889, metavar='N',
                         help='on 127.0.0.1 (8889)')
     return parser.parse_args()
 

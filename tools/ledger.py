@@ -234,7 +234,8 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(prog="./dev ledger",
+                                     description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--ledger", type=pathlib.Path, default=LEDGER)
     commands = parser.add_subparsers(dest="command", required=True)
     sim = commands.add_parser("sim", help="play seeds from where the ledger ends")

@@ -632,10 +632,12 @@ def parse_arguments():
     parser.add_argument('--rate', default='20k', metavar='R', help='SUBMITs per second (20k)')
     parser.add_argument('--connections', default='100', metavar='N', help='of ackload (100)')
     parser.add_argument('--time', default='24h', help='how long at most (24h)')
-    parser.add_argument('--port', type=int, default=8888, help='of ackd (8888; 0: any free one)')
-    parser.add_argument('--metrics-port', type=int, default=8889, metavar='N', help='(8889)')
-    parser.add_argument('--prometheus-port', type=int, default=9090, metavar='N', help='(9090)')
-    parser.add_argument('--node-port', type=int, default=9100, metavar='N', help='(9100)')
+    parser.add_argument('--port', type=demo.port, default=8888,
+                        help='of ackd (8888; 0: any free one)')
+    parser.add_argument('--metrics-port', type=demo.port, default=8889, metavar='N', help='(8889)')
+    parser.add_argument('--prometheus-port', type=demo.port, default=9090, metavar='N',
+                        help='(9090)')
+    parser.add_argument('--node-port', type=demo.port, default=9100, metavar='N', help='(9100)')
     parser.add_argument('--scrape-connections', type=int, default=10000, metavar='N',
                         help='for --scrape-cost (10000)')
     mode = parser.add_mutually_exclusive_group()

@@ -160,7 +160,8 @@ def play_piece(args, engine, numbers):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(prog="./dev faults",
+                                     description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--rounds", type=int, default=20, help="of all engines together")
     parser.add_argument("--clients", type=int, default=4)

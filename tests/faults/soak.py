@@ -165,7 +165,8 @@ def soak(args, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(prog="./dev soak",
+                                     description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--minutes", type=float, help="3, unless it is to be written down")
     parser.add_argument("--clients", type=int, default=2)

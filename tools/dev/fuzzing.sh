@@ -19,6 +19,15 @@ fuzz_log() {
     echo "build/logs/fuzz-$1.log"
 }
 
+# Ends with an error unless "$@" are names of targets, which have been built.
+check_fuzz_targets() {
+    for fuzz_each in "$@"; do
+        # shellcheck disable=SC2046 # names without spaces
+        [ -x "build/fuzz/tests/${fuzz_each}_fuzz" ] ||
+            die_usage "there is no fuzz target '$fuzz_each'; there are:" $(list_fuzz_targets)
+    done
+}
+
 # How many inputs target $1 has tried; 0 if it says nothing about that.
 fuzz_tried() {
     fuzz_number=$(sed -n 's/^stat::number_of_executed_units: *//p' "$(fuzz_log "$1")")
@@ -68,6 +77,7 @@ fuzz_targets() {
     fuzz_report=
     shift
     build_preset fuzz
+    check_fuzz_targets "$@"
     # shellcheck disable=SC2046 # names without spaces
     [ $# -gt 0 ] || set -- $(list_fuzz_targets)
     fuzz_count=$#

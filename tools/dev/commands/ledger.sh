@@ -40,6 +40,7 @@ case $ledger_what in
         ;;
     *)
         build_preset fuzz
+        check_fuzz_targets "$ledger_target"
         tools/ledger.py fuzz --programs build/fuzz/tests --target "$ledger_target" "$@"
         ;;
     esac
