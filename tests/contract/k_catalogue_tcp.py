@@ -186,9 +186,9 @@ def _(start, workers):
                  "every worker has looked")
         started.pause()
         connecting = [begin_connect(started.addresses["spec"]) for _ in range(12 * workers)]
-        time.sleep(0.2)  # for the queue to fill and the rest to be refused
+        wait_for(lambda: netstat("ListenOverflows") + netstat("ListenDrops") > 0,
+                 "the queue is full, and some are refused")
         started.resume()
-        assert netstat("ListenOverflows") + netstat("ListenDrops") > 0, "some came too many"
         for one in connecting:
             # Who was not in time tries again after 1 s, 3 s, 7 s.
             one.settimeout(2 * DEADLINE)
