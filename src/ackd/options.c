@@ -307,6 +307,15 @@ static const struct option_info *find(const char *name)
     return NULL;
 }
 
+/* The default of the option @name, which there is. */
+static const char *default_of(const char *name)
+{
+    const struct option_info *const info = find(name);
+
+    assert(info);
+    return info->by_default;
+}
+
 /* @first_line: where each option stood first, 0 while it has not been seen. */
 static int parse_line(struct options *options, char *line, const struct origin *origin,
                       int *first_line, struct ackd_error *error)
@@ -508,7 +517,7 @@ static int check_pprof(struct options *options, struct ackd_error *error)
     const char *const value = options->pprof_listen;
     struct address address;
 
-    options->pprof_is_default = value == find("pprof-listen")->by_default;
+    options->pprof_is_default = value == default_of("pprof-listen");
     const int status = check_http_listen(options, "pprof-listen", &options->pprof_listen,
                                          options->metrics_listen, error);
     if (status < 0 || !options->pprof_listen)
@@ -535,7 +544,7 @@ static int check_together(struct options *options, struct ackd_error *error)
     struct ackd_error why;
 
     if (options->server.listen_count == 0)
-        options->server.listen[options->server.listen_count++] = find("listen")->by_default;
+        options->server.listen[options->server.listen_count++] = default_of("listen");
     if (check_marks(options, error) < 0)
         return -EINVAL;
     if (ackd_server_options_check(&options->server, &why) < 0)
