@@ -253,10 +253,10 @@ def test_the_limit_of_memory(config):
 def keepalive_s(client):
     """When the server's kernel asks this peer for a sign of life, in seconds from now.
     Source: the kernel's proc_net_tcp.rst."""
-    peer = client.socket.getsockname()[1]
+    ends = client.socket.getpeername()[1], client.socket.getsockname()[1]
     for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, _, remote, state, _, timer, *_ = line.split()
-        if state == "01" and int(remote.split(":")[1], 16) == peer:
+        _, local, remote, state, _, timer, *_ = line.split()
+        if state == "01" and tuple(int(end.split(":")[1], 16) for end in (local, remote)) == ends:
             kind, ticks = timer.split(":")
             return int(ticks, 16) / os.sysconf("SC_CLK_TCK") if kind == "02" else None
     return None
