@@ -512,8 +512,11 @@ static struct timeout input_timeout(const struct worker *worker, const struct se
 {
     const struct worker_config *const config = worker->config;
 
-    if (session->state == SESSION_LINGERING)
-        return (struct timeout){session->since_ms, config->linger_timeout_ms, session->reason};
+    if (session->state == SESSION_LINGERING) {
+        /* A reload that wants no lingering ends what lingers. */
+        const uint32_t length_ms = config->linger_timeout_ms ? config->linger_timeout_ms : 1;
+        return (struct timeout){session->since_ms, length_ms, session->reason};
+    }
     if (session->state != SESSION_OPEN || session->pause != 0)
         return (struct timeout){0};
     if (session->stash)

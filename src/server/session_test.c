@@ -403,6 +403,23 @@ static void a_silent_peer_is_closed_when_lingering_ends(void **state)
     teardown(&rig);
 }
 
+static void lingering_ends_when_a_reload_wants_none(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    const sim_conn conn = join(&rig);
+    sim_write(rig.engine, conn, "\0\0\0\0", 4);
+    turn(&rig, 2);
+    assert_true(sim_sees_finish(rig.engine, conn));
+    rig.config.linger_timeout_ms = 0;
+    advance(&rig, 2100); /* its timer goes off at the time from before */
+    assert_true(sim_is_closed(rig.engine, conn));
+    assert_int_equal(closed_count(&rig, CLOSE_frame_too_short), 1);
+    teardown(&rig);
+}
+
 /* A SUBMIT that is answered, and then a violation: the acks are on their way when the end begins.
  */
 static sim_conn join_and_break(struct rig *rig)
@@ -1234,6 +1251,7 @@ int main(void)
         cmocka_unit_test(results_reach_the_right_acks_between_conns),
         cmocka_unit_test(a_violation_flushes_what_was_earned_and_closes),
         cmocka_unit_test(a_silent_peer_is_closed_when_lingering_ends),
+        cmocka_unit_test(lingering_ends_when_a_reload_wants_none),
         cmocka_unit_test(lingering_lasts_until_acks_have_arrived),
         cmocka_unit_test(acks_that_never_arrive_are_waited_for_no_longer_than_a_silent_peer),
         cmocka_unit_test(eof_inside_a_frame_has_its_own_reason),
