@@ -53,9 +53,9 @@ void systemd_say(const struct systemd *systemd, const char *state)
 {
     if (systemd->fd < 0)
         return;
-    const ssize_t size = sendto(systemd->fd, state, strlen(state), MSG_NOSIGNAL,
+    const ssize_t size = sendto(systemd->fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
                                 (const struct sockaddr *)&systemd->address, systemd->address_size);
-    (void)size; /* a manager that does not listen is no reason to stop serving */
+    (void)size; /* a manager that does not listen, or read, is no reason to stop serving */
 }
 
 void systemd_say_reloading(const struct systemd *systemd)

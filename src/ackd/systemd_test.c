@@ -83,6 +83,20 @@ static void test_say(void **state)
     close(fd);
 }
 
+static void test_a_manager_that_does_not_read(void **state)
+{
+    const int fd = listen_as("@ackd-systemd-test-full");
+    struct systemd systemd;
+
+    (void)state;
+    systemd_open(&systemd);
+    for (int i = 0; i < 10000; i++) /* far more than the socket's queue has room for */
+        systemd_say(&systemd, "WATCHDOG=1");
+    assert_said(fd, "WATCHDOG=1");
+    systemd_close(&systemd);
+    close(fd);
+}
+
 static void test_how_often(void **state)
 {
     struct systemd systemd;
@@ -147,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_say),
+        cmocka_unit_test(test_a_manager_that_does_not_read),
         cmocka_unit_test(test_how_often),
         cmocka_unit_test(test_fed_while_all_move),
     };
