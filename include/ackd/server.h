@@ -53,7 +53,7 @@ ACKD_API int ackd_engine_check(enum ackd_engine engine, struct ackd_error *error
 
 /* How a server is to be.  Fill it by ackd_server_options_init(), then change what is to differ.
  * Sizes are bytes, times milliseconds; a time of 0 switches that limit off (linger: closes
- * without waiting). */
+ * without waiting; drain: drops what is owed at once). */
 struct ackd_server_options {
     /* Where to listen: ADDR:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH, systemd or systemd:NAME
      * (sockets that systemd has passed), each with ",dialect=demo" or ",dialect=spec" behind it if

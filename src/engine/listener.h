@@ -38,8 +38,9 @@ int listener_open(const struct address *address, int *ret_fd, struct address *re
 
 /* Makes the kernel give up connections of TCP socket @fd whose peer has not confirmed what was sent
  * for @timeout_ms, and ask idle ones for a sign of life after LISTENER_KEEPALIVE_FACTOR times that.
- * 0 gives it the times that kernels come with, as it has without this call.  Accepted sockets
- * inherit it.  0 or a negative errno. Source: tcp(7), TCP_USER_TIMEOUT. */
+ * 0 gives it the times that Linux comes with (never; two hours), whatever sysctl says: what a
+ * socket once had cannot be had back.  Accepted sockets inherit it.  0 or a negative errno. Source:
+ * tcp(7), TCP_USER_TIMEOUT. */
 int listener_set_peer_timeout(int fd, uint32_t timeout_ms, struct ackd_error *error);
 
 /* How many connections wait to be accepted on TCP socket @fd, and how many may.  False for other

@@ -355,18 +355,19 @@ int ackd_server_reload(struct ackd_server *server, const struct ackd_server_opti
     struct worker_config config = config_of(options);
     int status = ackd_server_options_check(options, error);
 
-    if (status == 0)
-        status = limit_admission(server, options, error);
-    if (status < 0) {
-        ackd_server_reload_failed(server);
-        return status;
-    }
     config.handler = server->config.handler;
     config.log.self = server->config.log.self;
     config.log.on_line = server->config.log.on_line;
     pthread_mutex_lock(&server->shared.config_lock);
-    server->shared.config = config;
+    if (status == 0)
+        status = limit_admission(server, options, error);
+    if (status == 0)
+        server->shared.config = config;
     pthread_mutex_unlock(&server->shared.config_lock);
+    if (status < 0) {
+        ackd_server_reload_failed(server);
+        return status;
+    }
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_reload(&server->workers[i]);
     atomic_fetch_add(&server->reload_count, 1);

@@ -246,6 +246,8 @@ static void open_conn(struct worker *worker, const struct arrival *arrival)
         return;
     }
     session->peer = arrival->peer;
+    if (worker->peer_timeout_changed)
+        listener_set_peer_timeout(arrival->fd, worker->config->peer_timeout_ms, NULL);
     counter_add(&worker->counters.connections_accepted, 1);
     counter_add(&worker->counters.connections_open, 1);
     session_open(worker, session, arrival->dialect);
@@ -480,13 +482,15 @@ void worker_reload(struct worker *worker)
     engine_wake(worker->engine);
 }
 
-/* For those that are connected too.  What fails is no TCP socket, or about to end. */
+/* For those that are connected too, and for those that wait to be accepted when they are.  What
+ * fails is no TCP socket, or about to end. */
 static void set_peer_timeout(struct worker *worker)
 {
     const uint32_t timeout_ms = worker->config->peer_timeout_ms;
     struct session *session;
     uint32_t slot = 0;
 
+    worker->peer_timeout_changed = true;
     for (uint32_t i = 0; i < worker->listener_count; i++)
         listener_set_peer_timeout(worker->listeners[i].engine.fd, timeout_ms, NULL);
     while ((session = session_table_next(&worker->table, &slot)))

@@ -116,9 +116,10 @@ struct worker {
     _Atomic int command;
     _Atomic clockid_t cpu_clock; /* of the thread while it runs, else 0 */
     pthread_t thread;
-    _Atomic bool reloads; /* shared->config has changed */
-    _Atomic bool ended;   /* the thread turns no more */
-    bool memory_paused;   /* some sessions may wait for deferred memory */
+    _Atomic bool reloads;      /* shared->config has changed */
+    _Atomic bool ended;        /* the thread turns no more */
+    bool peer_timeout_changed; /* by a reload: who connected before has the one of before */
+    bool memory_paused;        /* some sessions may wait for deferred memory */
     bool finished;
     bool started;
 };
