@@ -71,6 +71,7 @@ enum {
     HELP_COLUMNS = 78,
     HELP_INDENT = 8,
 };
+_Static_assert(OPTION_COUNT < ':', "getopt_long() returns their numbers beside ':' and '?'");
 
 /* Where a value was given, for messages: "--name" or "FILE:LINE: name". */
 struct origin {
@@ -448,37 +449,61 @@ static void make_getopt(struct option *ret_options)
     ret_options[OPTION_COUNT] = (struct option){0};
 }
 
+/* getopt_long() takes the beginning of a name for the name: then --port 9000 would write to a file
+ * called 9000.  @typed is the word of the command line. */
+static bool is_whole_name(const char *typed, const char *name)
+{
+    const size_t size = strlen(name);
+    return strncmp(typed, "--", 2) == 0 && strncmp(typed + 2, name, size) == 0 &&
+           (typed[size + 2] == '\0' || typed[size + 2] == '=');
+}
+
+/* One step through the command line: the option that stands at optind and its value in optarg, or
+ * NULL at the end.  *@status is negative if that is none. */
+static const struct option_info *next_argument(int argc, char **argv, const struct option *names,
+                                               int *status, struct ackd_error *error)
+{
+    const char *const typed = argv[optind > 0 ? optind : 1];
+    const int index = getopt_long(argc, argv, "+:h", names, NULL);
+
+    *status = 0;
+    if (index == -1)
+        return NULL;
+    if (index == 'h')
+        return find("help");
+    if (index == ':')
+        *status = error_raise(error, -EINVAL, "%s wants a value: see ackd --help", typed);
+    else if (index == '?' || !is_whole_name(typed, infos[index].name))
+        *status = error_raise(error, -EINVAL, "unknown option %s: see ackd --help", typed);
+    return *status < 0 ? NULL : &infos[index];
+}
+
 /* Goes through the command line once.  @config_only: only for --config, --help and --version. */
 static int parse_arguments(struct options *options, int argc, char **argv, bool config_only,
                            struct ackd_error *error)
 {
     static const struct origin command_line = {0};
+    const struct option_info *info;
     struct option names[OPTION_COUNT + 1];
     bool listens = false;
-    int index;
+    int status;
 
     make_getopt(names);
     optind = 0; /* glibc: start again */
     opterr = 0;
-    while ((index = getopt_long(argc, argv, ":", names, NULL)) != -1) {
-        if (index == ':')
-            return error_raise(error, -EINVAL, "%s wants a value: see ackd --help",
-                               argv[optind - 1]);
-        if (index == '?')
-            return error_raise(error, -EINVAL, "unknown option %s: see ackd --help",
-                               argv[optind - 1]);
-
-        const struct option_info *const info = &infos[index];
+    while ((info = next_argument(argc, argv, names, &status, error))) {
         if (config_only && info->kind != KIND_CONFIG && info->kind != KIND_FLAG)
             continue;
         if (info->kind == KIND_LISTEN && !listens) {
             listens = true;
             options->server.listen_count = 0; /* in place of the config file's */
         }
-        const int status = set(options, info, optarg ? optarg : "", &command_line, error);
+        status = set(options, info, optarg ? optarg : "", &command_line, error);
         if (status < 0)
             return status;
     }
+    if (status < 0)
+        return status;
     if (optind < argc)
         return error_raise(error, -EINVAL,
                            "unexpected '%s': options begin with --, see ackd "

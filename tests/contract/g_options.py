@@ -35,6 +35,9 @@ def run(program, tmp_path):
 REFUSED = [
     (["--nope"], "--nope", "--help"),
     (["--nope=1"], "--nope", "--help"),
+    (["--port", "9000"], "--port", "--help"),  # it is no short form of --ports-file
+    (["--worker=2"], "--worker", "--help"),
+    (["-x"], "-x", "--help"),
     (["stray"], "stray", "--help"),
     (["--listen"], "--listen", ""),
     (["--listen="], "--listen", "ADDR:PORT"),
@@ -246,8 +249,9 @@ OPTIONS = ("listen", "metrics-listen", "metrics-prefix", "pprof-listen", "pprof-
            "version", "help")
 
 
-def test_help(run):
-    finished = run("--help")
+@pytest.mark.parametrize("option", ("--help", "-h"))
+def test_help(run, option):
+    finished = run(option)
     assert (finished.returncode, finished.stderr) == (0, "")
     assert [name for name in OPTIONS if f"--{name}" not in finished.stdout] == []
     assert max(map(len, finished.stdout.splitlines())) <= 100
