@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -93,7 +94,9 @@ void files_init(struct files *files, bool scope_sockets)
 
 void files_allow(struct files *files, const char *path, unsigned access)
 {
-    const int fd = files->fd < 0 ? -1 : open(path, O_PATH | O_CLOEXEC);
+    /* What stays open is to be counted, by poll(2) too, for which O_PATH is not open. */
+    const int flags = access & FILES_KEEP ? O_RDONLY : O_PATH;
+    const int fd = files->fd < 0 ? -1 : open(path, flags | O_CLOEXEC);
     struct landlock_path_beneath_attr rule = {.parent_fd = fd};
     struct stat status;
 
@@ -110,10 +113,11 @@ void files_allow(struct files *files, const char *path, unsigned access)
         rule.allowed_access &= of_files;
     if (syscall(SYS_landlock_add_rule, files->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
         files->version = -errno;
-    close(fd);
+    if (!(access & FILES_KEEP))
+        close(fd);
 }
 
-void files_allow_folder_of(struct files *files, const char *path, unsigned access)
+static void allow_folder_of(struct files *files, const char *path, unsigned access)
 {
     const char *const slash = strrchr(path, '/');
     char folder[PATH_SIZE];
@@ -125,6 +129,16 @@ void files_allow_folder_of(struct files *files, const char *path, unsigned acces
     else
         snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
     files_allow(files, folder, access);
+}
+
+void files_allow_folder_of(struct files *files, const char *path, unsigned access)
+{
+    char *const target = realpath(path, NULL);
+
+    allow_folder_of(files, path, access);
+    if (target)
+        allow_folder_of(files, target, access);
+    free(target);
 }
 
 int files_restrict(struct files *files, struct ackd_error *error)

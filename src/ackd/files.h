@@ -19,6 +19,8 @@ enum files_access {
     FILES_READ = 1,   /* read files and list folders */
     FILES_WRITE = 2,  /* make, write, rename and remove files */
     FILES_SOCKET = 4, /* make and remove sockets */
+    FILES_KEEP = 8,   /* the path stays open until the process ends: what a rule for /proc holds for
+                       * is forgotten, and made anew as something else, when memory is short */
 };
 
 struct files {
@@ -33,7 +35,7 @@ void files_init(struct files *files, bool scope_sockets);
 /* Allows @access beneath @path, or to it if it is a file.  What does not exist is left out. */
 void files_allow(struct files *files, const char *path, unsigned access);
 
-/* The same for the folder that @path stands in. */
+/* The same for the folder that @path stands in, and for that of the file that it is a link to. */
 void files_allow_folder_of(struct files *files, const char *path, unsigned access);
 
 /* Forbids the rest: other files, running programs, TCP connections to others, and signals to other

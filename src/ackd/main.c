@@ -13,6 +13,7 @@
 #include <ackd/server.h>
 #include <ackd/version.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -175,12 +176,35 @@ static int open_profiles(struct program *program)
     return 0;
 }
 
+/* The file @path of @option cannot be written, because of @code (an errno). */
+static int fail_file(const char *option, const char *path, int code)
+{
+    char text[ACKD_ERROR_TEXT_SIZE];
+
+    snprintf(text, sizeof text, "--%s=%.128s: %s", option, path, strerror(code));
+    return fail(EXIT_SYSTEM, text, "");
+}
+
+/* Whether this thread may open @path, now that it has given up the rest.  Sets errno. */
+static bool can_open(const char *path, int flags)
+{
+    const int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0644);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* Begins the profile that is written at the end.  The sampler's thread may do what this one may, so
  * that one gives up what it does not need before. */
 static int start_profile(struct program *program)
 {
+    const char *const path = program->options.profile_on_exit;
     struct ackd_error error;
 
+    /* Now, not when there is a profile to lose. */
+    if (!can_open(path, O_WRONLY | O_CREAT))
+        return fail_file("profile-on-exit", path, errno);
     if (ackd_profile_start(0, &error) < 0)
         return fail(EXIT_SYSTEM, error.text, " (option --profile-on-exit)");
     program->is_profiling = true;
@@ -308,16 +332,12 @@ static int start_server(struct program *program)
     struct ackd_error error;
     const char *const ports_file = program->options.ports_file;
 
-    sandbox_opened(&program->sandbox);
     if (ackd_server_start(program->server, &error) < 0)
         return fail(EXIT_SYSTEM, error.text, " (option --workers)");
     if (ports_file) {
         const int status = write_ports_file(program, ports_file);
-        if (status < 0) {
-            snprintf(error.text, sizeof error.text, "--ports-file=%.128s: %s", ports_file,
-                     strerror(-status));
-            return fail(EXIT_SYSTEM, error.text, "");
-        }
+        if (status < 0)
+            return fail_file("ports-file", ports_file, -status);
     }
     sandbox_serving(&program->sandbox);
     if (program->options.profile_on_exit) {
@@ -325,6 +345,8 @@ static int start_server(struct program *program)
         if (code != 0)
             return code;
     }
+    if (program->options.config && !can_open(program->options.config, O_RDONLY))
+        warn(program, "SIGHUP will not be able to read the config file", "reason", strerror(errno));
     warn_of_unguarded(program);
     say_sandbox(program);
     say_started(program);

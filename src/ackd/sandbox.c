@@ -20,8 +20,10 @@ enum { CAPABILITY_COUNT = 64, PATH_SIZE = 4096 };
 
 /* LeakSanitizer stops the other threads by ptrace when the process ends, from one that it clones:
  * the very thing that is forbidden. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__)
 #define IS_INSTRUMENTED true
+#elif defined(__has_feature)
+#define IS_INSTRUMENTED __has_feature(address_sanitizer)
 #else
 #define IS_INSTRUMENTED false
 #endif
@@ -91,14 +93,21 @@ static void allow_options(struct files *files, const struct options *options)
  * profiles: code and its debug information. */
 static void allow_own(struct files *files)
 {
+    static const char *const in_proc[] = {"/proc/self", "/proc/stat", "/proc/sys/vm"};
     static const char *const paths[] = {
-        "/proc/self",     "/proc/stat", "/proc/sys/vm",   "/sys/devices/system/cpu",
-        "/sys/fs/cgroup", "/usr/lib",   "/usr/local/lib", "/lib",
-        "/lib64",         "/usr/lib64",
+        "/sys/devices/system/cpu",
+        "/sys/fs/cgroup",
+        "/usr/lib",
+        "/usr/local/lib",
+        "/lib",
+        "/lib64",
+        "/usr/lib64",
     };
     char program[PATH_SIZE];
     const ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
 
+    for (size_t i = 0; i < sizeof in_proc / sizeof in_proc[0]; i++)
+        files_allow(files, in_proc[i], FILES_READ | FILES_KEEP);
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         files_allow(files, paths[i], FILES_READ);
     if (size > 0) {
@@ -142,19 +151,14 @@ int sandbox_begin(struct sandbox *sandbox, const struct options *options, struct
     return strict ? status : 0;
 }
 
-void sandbox_opened(const struct sandbox *sandbox)
-{
-    if (sandbox->level != SANDBOX_OFF)
-        keep_capabilities(0);
-}
-
 /* This thread is to have the calls of @role alone, and no capability. */
 static void take_role(const struct sandbox *sandbox, enum calls_role role)
 {
     const bool strict = sandbox->level == SANDBOX_STRICT;
     struct ackd_error error;
 
-    sandbox_opened(sandbox);
+    if (sandbox->level != SANDBOX_OFF)
+        keep_capabilities(0);
     if (!sandbox->seccomp || calls_restrict(role, strict, &error) == 0 || !strict)
         return;
     fprintf(stderr, "ackd: %s (option --sandbox)\n", error.text);

@@ -7,8 +7,7 @@
  *      sandbox_worker(), _http(), _profile(), _handler()
  *                          each other thread, first: its capabilities, and the calls that are not
  *                          its role's
- *      sandbox_opened()    the first thread's capabilities
- *      sandbox_serving()   the first thread, once all others run: its calls
+ *      sandbox_serving()   the first thread, once all others run: the same
  *
  * What each step takes away stays away.  docs/decisions/0011 has the reasons. */
 #ifndef ACKD_SANDBOX_H
@@ -25,8 +24,6 @@ struct sandbox {
 
 /* 0, or a negative errno where level strict asks for something that cannot be had. */
 int sandbox_begin(struct sandbox *sandbox, const struct options *options, struct ackd_error *error);
-
-void sandbox_opened(const struct sandbox *sandbox);
 
 /* For the options of what starts threads; @self is a struct sandbox.  Where the kernel refuses a
  * thread its filter, it keeps that of the start; at level strict the process ends. */

@@ -6,8 +6,9 @@
  *
  * The calls of that name fail with that errno (decimal) from the 3rd on, 2 of them; without a
  * number of them, all.  ACKD_FAULT=clock makes the wall clock leap by an hour, to and fro, with
- * every reading; ACKD_FAULT=rlimit makes the descriptor limit a milliard.  For the catalogue of bad
- * input, which builds it. */
+ * every reading; ACKD_FAULT=rlimit makes the descriptor limit a milliard; ACKD_FAULT=size makes
+ * /proc/self/fd empty, as kernels before 6.2 say.  For the tests of bad input and of the sandbox.
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -19,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { HOUR_S = 3600 };
@@ -124,6 +126,16 @@ EXPORT int getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
     if (resource == RLIMIT_NOFILE && is_wanted("rlimit"))
         *limit = (struct rlimit){1073741816, 1073741816};
     return status;
+}
+
+EXPORT int stat(const char *restrict path, struct stat *restrict status)
+{
+    NEXT(stat);
+    const int result = next(path, status);
+
+    if (result == 0 && is_wanted("size") && strcmp(path, "/proc/self/fd") == 0)
+        status->st_size = 0;
+    return result;
 }
 
 /* The allocator that free() belongs to, which need not be glibc's.  Looking for it may allocate,

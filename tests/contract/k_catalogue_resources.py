@@ -17,7 +17,7 @@ import pytest
 import wire
 from catalogue import Cases, beside_canaries, closed
 from client import DEADLINE, PATIENCE, Client, wait_for
-from server import is_instrumented, parse_address, total
+from server import fault, parse_address, total
 
 MIB = 1 << 20
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -77,15 +77,6 @@ def _(start, workers):
 
 
 # Calls that fail
-
-def fault(program, text):
-    """The environment in which ackd's calls fail."""
-    library = pathlib.Path(program).parents[2] / "tests" / "contract" / "libfaults.so"
-    assert library.exists(), f"no {library}: build it with ackd"
-    if is_instrumented(program):
-        pytest.skip("a preloaded library and a sanitizer's runtime want the same place")
-    return {"LD_PRELOAD": str(library), "ACKD_FAULT": text}
-
 
 def start_failing(start, workers, text, *options):
     return start(f"--workers={workers}", *options, environment=fault(start.program, text))

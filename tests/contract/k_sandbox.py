@@ -18,7 +18,7 @@ import pytest
 import wire
 from client import DEADLINE, wait_for
 from network import Network
-from server import is_instrumented
+from server import fault, is_instrumented
 
 ENGINES = ("epoll", "uring")
 LEVELS = ("on", "strict")
@@ -292,6 +292,82 @@ def test_metrics_know_the_process(start):
     assert metrics["process_open_fds"] > 3
     assert metrics["process_start_time_seconds"] > 1e9
     assert metrics["process_resident_memory_bytes"] > 1e5
+
+
+@pytest.mark.usefixtures("plain")
+def test_metrics_know_the_process_on_kernels_before_6_2(start):
+    """Those do not say how many descriptors are open: each is asked for by poll(2)."""
+    started = start("--sandbox=strict", environment=fault(start.program, "size"))
+    assert started.metrics()["process_open_fds"] == started.descriptor_count()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes the kernel forget what it knows")
+def test_metrics_know_the_process_when_memory_was_short(start):
+    """What the kernel forgets of /proc is another file when it is looked up again."""
+    started = start("--sandbox=on")
+    before = {name for name in started.metrics() if name.startswith("process_")}
+    limit = started.metrics()["memory_limit_bytes"]
+    subprocess.run(["unshare", "--mount", "mount", "-o", "remount", "/proc"], check=True)
+    assert {name for name in started.metrics() if name.startswith("process_")} == before
+    started.signal(signal.SIGHUP)
+    wait_for(lambda: "reloaded" in started.log(), "reloaded")
+    assert started.metrics()["memory_limit_bytes"] == limit
+
+
+@pytest.fixture(name="foreign")
+def foreign_fixture(tmp_path):
+    """A folder of somebody else, which root may enter by a capability only."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    folder = tmp_path / "foreign"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 1000, 1000)
+    return folder
+
+
+def test_root_in_a_folder_of_another(program, foreign):
+    """What is opened at the start is; what cannot be done later is said then, not later."""
+    config = foreign / "ackd.conf"
+    config.write_text("max-conns = 7\n")
+    os.chown(config, 1000, 1000)
+    config.chmod(0o600)
+    with subprocess.Popen(
+            [program, "--listen=127.0.0.1:0", "--metrics-listen=off", "--pprof-listen=off",
+             "--sandbox=on", f"--config={config}", f"--ports-file={foreign}/ports"],
+            stderr=subprocess.PIPE, text=True) as ackd:
+        wait_for(lambda: (foreign / "ports").exists() or ackd.poll() is not None, "its ports")
+        ackd.terminate()
+        log = ackd.stderr.read()
+        assert ackd.wait(DEADLINE) == 0, log
+    assert "SIGHUP will not be able to read the config file" in log
+
+
+def test_a_profile_that_could_not_be_written(program, foreign):
+    finished = subprocess.run(
+        [program, "--listen=127.0.0.1:0", "--metrics-listen=off", "--pprof-listen=off",
+         "--sandbox=on", f"--profile-on-exit={foreign}/profile"], capture_output=True, text=True,
+        timeout=DEADLINE)
+    assert finished.returncode == 71
+    assert f"--profile-on-exit={foreign}/profile: Permission denied" in finished.stderr
+
+
+def test_links_to_files_elsewhere(start, tmp_path):
+    """Where a link stands and where it leads: both are the option's folders."""
+    for name in ("links", "elsewhere"):
+        (tmp_path / name).mkdir()
+    config, records = (tmp_path / "elsewhere" / name for name in ("ackd.conf", "all"))
+    config.write_text("max-conns = 7\n")
+    records.touch()
+    for file in (config, records):
+        (tmp_path / "links" / file.name).symlink_to(file)
+    started = start("--sandbox=strict", f"--config={tmp_path}/links/ackd.conf",
+                    f"--handler=append:{tmp_path}/links/all")
+    with started.connect() as client:
+        client.round_trip(b"abc")
+    assert records.read_bytes() == b"\0\0\0\x03abc"
+    config.write_text("max-conns = 8\n")
+    started.signal(signal.SIGHUP)
+    wait_for(lambda: started.metrics()["connections_max"] == 8, "reloaded")
 
 
 def test_files_that_are_needed(start, tmp_path):

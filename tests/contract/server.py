@@ -10,6 +10,8 @@ import resource
 import signal
 import subprocess
 
+import pytest
+
 import seccomp
 from client import DEADLINE, Client, wait_for
 
@@ -21,6 +23,15 @@ REPORTS = re.compile(r"Sanitizer|runtime error:|Assertion .* failed", re.I)
 
 # What it says when it has ended: every connection that was accepted was closed for one reason.
 BOOKS = re.compile(r'"?accepted"?[=:](\d+),? ?"?closed"?[=:](\d+)')
+
+
+def fault(program, text):
+    """The environment in which ackd's calls fail (faults.c)."""
+    library = pathlib.Path(program).parents[2] / "tests" / "contract" / "libfaults.so"
+    assert library.exists(), f"no {library}: build it with ackd"
+    if is_instrumented(program):
+        pytest.skip("a preloaded library and a sanitizer's runtime want the same place")
+    return {"LD_PRELOAD": str(library), "ACKD_FAULT": text}
 
 
 def parse_address(text):
