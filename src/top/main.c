@@ -58,18 +58,29 @@ static const char help[] =
 
 /* --- asking --- */
 
+/* Says whom was asked in its user's words, and what the address should have been. */
+static int fail_to_ask(const struct program *program, int status, const struct ackd_error *why,
+                       struct ackd_error *error)
+{
+    return error_raise(
+        error, status, "%s: %s%s", program->base, why->text,
+        status == -EIO ? " (is ackd running there? the address of its --metrics-listen is meant)"
+                       : "");
+}
+
 static int ask(struct program *program, struct ackd_error *error)
 {
     char url[URL_SIZE + 64];
+    struct ackd_error why;
     struct view view;
     char *body;
     size_t size;
 
     snprintf(url, sizeof url, "%s/api/live?since=99999999999999&conns=%s", program->base,
              program->by_queued ? "queued" : "rate");
-    int status = http_get(url, TIMEOUT_MS * NS_PER_MS, &program->interrupts, &body, &size, error);
+    int status = http_get(url, TIMEOUT_MS * NS_PER_MS, &program->interrupts, &body, &size, &why);
     if (status < 0)
-        return status;
+        return fail_to_ask(program, status, &why, error);
     status = view_parse(body, size, &view, error);
     free(body);
     if (status < 0)

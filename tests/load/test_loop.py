@@ -184,7 +184,8 @@ def test_a_server_without_profiles_is_an_error(history, pprof):
     assert "404" in done.stderr
     done = ackload("profile", "main", "--seconds", "1", "--pprof", "http://127.0.0.1:1/x")
     assert done.returncode == NO_CONNECTION
-    assert "refused" in done.stderr
+    assert "Connection refused (ackd serves profiles at its --pprof-listen, unless" in done.stderr
+    assert done.stderr.endswith("--pprof URL names another place)\n")
     assert len(list(history.glob("0*.json"))) == 1
 
 

@@ -134,6 +134,13 @@ def test_what_it_refuses(arguments, code, words):
     assert done.stderr.count("\n") == 1
 
 
+def test_nobody_there_is_named_as_it_was_given():
+    done = top("--once", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ("ackd-top: http://127.0.0.1:1: Connection refused (is ackd running "
+                           "there? the address of its --metrics-listen is meant)\n")
+
+
 def test_a_server_that_is_no_ackd_is_named(server):
     done = top("--once", "http://%s:%d/metrics?" % server.metrics_address)
     assert done.returncode == 1
