@@ -53,7 +53,7 @@ static const char help[] =
     "    -1, --once            print one look and end\n"
     "        --json            with --once: as JSON\n"
     "        --version\n"
-    "        --help\n\n"
+    "    -h, --help\n\n"
     "Keys: q quits, p pauses, o changes the order of the connections.\n";
 
 /* --- asking --- */
@@ -327,7 +327,7 @@ static int parse(struct program *program, int argc, char **argv)
     set_url(program, "127.0.0.1:8889");
     program->interval_ns = NS_PER_S;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "i:q1", names, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "i:q1h", names, NULL)) != -1) {
         const int code = option == '?' ? refuse("not understood: ", argv[optind - 1])
                                        : set_option(program, option);
         if (code >= 0)

@@ -150,6 +150,8 @@ def test_a_server_that_is_no_ackd_is_named(server):
 def test_help_and_version():
     assert top("--version").stdout.startswith("ackd-top ")
     assert "--interval" in top("--help").stdout
+    short = top("-h")
+    assert (short.returncode, short.stdout, short.stderr) == (0, top("--help").stdout, "")
 
 
 def test_the_terminal_shows_what_happens_and_q_ends_it(server):
