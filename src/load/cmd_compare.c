@@ -13,6 +13,7 @@
 #include "load/duel_options.h"
 #include "load/environment.h"
 #include "load/loop.h"
+#include "load/output.h"
 #include "load/report_verdict.h"
 
 #define THRESHOLD_DEFAULT "3%"
@@ -339,12 +340,13 @@ static int parse(int argc, char **argv, void *to, struct ackd_error *error)
     };
 
     *options = (struct compare_options){.json_path = NULL};
-    const int status = args_sort(argc, argv, rules, 2, false, &options->args, error);
+    int status = args_sort(argc, argv, rules, 2, false, &options->args, error);
     if (status < 0 || options->args.help)
         return status;
     if (options->args.name_count < 2)
         return error_raise(error, -EINVAL, "say which runs: ackload compare A B; try --help");
-    return duel_options_share("threshold", threshold, &options->threshold, error);
+    status = duel_options_share("threshold", threshold, &options->threshold, error);
+    return status < 0 ? status : output_check_result(options->json_path, options->html_path, error);
 }
 
 static int compare_runs(void *from, struct loop *loop, struct ackd_error *error)

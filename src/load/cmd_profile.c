@@ -31,7 +31,8 @@ static const char help[] =
     "  ackload profile main --seconds 20\n"
     "  go tool pprof -http : .ackload/0002.profile.pb.gz\n"
     "\n"
-    "      --pprof URL          where the server serves profiles; ?seconds=N is added\n"
+    "      --pprof URL          where the server serves profiles (ackd: its --pprof-listen);\n"
+    "                           ?seconds=N is added\n"
     "                           (http://HOST:6060/debug/pprof/profile)\n"
     "      --seconds N          how long to sample (10)\n"
     "      --connect ADDR       where the server runs (where it ran; started again if\n"
@@ -115,6 +116,16 @@ static int plan_target(struct profile *profile, struct loop *loop, struct ackd_e
     return target_plan_init(&profile->plan, text, NULL, &loop->history, &loop->interrupts, error);
 }
 
+/* Says where the profile was looked for, and where it may be. */
+static int fail_to_fetch(const char *url, int status, const struct ackd_error *why,
+                         struct ackd_error *error)
+{
+    return error_raise(error, status, "%s: %s%s", url, why->text,
+                       status == -EIO ? " (ackd serves profiles at its --pprof-listen, unless "
+                                        "that is off; --pprof URL names another place)"
+                                      : "");
+}
+
 /* Puts the load on and fetches the profile beside it. */
 static int take(struct profile *profile, struct loop *loop, struct measurement *ret_measurement,
                 struct ackd_error *error)
@@ -124,6 +135,7 @@ static int take(struct profile *profile, struct loop *loop, struct measurement *
     char url[URL_SIZE];
     const struct measure_plan plan = {.args = &profile->args, .time = time};
     struct measuring measuring;
+    struct ackd_error why;
 
     snprintf(time, sizeof time, "%us", seconds + 2);
     make_url(profile->options, &profile->target, url);
@@ -133,10 +145,10 @@ static int take(struct profile *profile, struct loop *loop, struct measurement *
     /* A run that ends so early has failed: its own words say why. */
     if (child_wait(&measuring.child, SETTLE_NS, &loop->interrupts) == CHILD_RUNS) {
         status = http_get(url, seconds * NS_PER_S + FETCH_MORE_NS, &loop->interrupts,
-                          &profile->bytes, &profile->size, error);
+                          &profile->bytes, &profile->size, &why);
         if (status < 0) {
             measure_cancel(&measuring);
-            return status;
+            return fail_to_fetch(url, status, &why, error);
         }
     }
     status = measure_finish(&measuring, &loop->interrupts, ret_measurement, error);

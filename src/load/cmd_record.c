@@ -10,6 +10,7 @@
 #include "load/environment.h"
 #include "load/loop.h"
 #include "load/measure.h"
+#include "load/output.h"
 
 static const char help[] =
     "usage: ackload record NAME [--start SERVER] [options] [options of ackload run]\n"
@@ -57,14 +58,15 @@ static int parse(int argc, char **argv, void *to, struct ackd_error *error)
     };
 
     *options = (struct record_options){.connect = "127.0.0.1:8888"};
-    const int status = args_sort(argc, argv, rules, 1, true, &options->args, error);
+    int status = args_sort(argc, argv, rules, 1, true, &options->args, error);
     if (status < 0 || options->args.help)
         return status;
     if (options->args.name_count == 0)
         return error_raise(error, -EINVAL, "say what to call it: ackload record NAME; try --help");
     if (options->start && options->server_pid)
         return error_raise(error, -EINVAL, "--server-pid is for servers that run already");
-    return history_check_name(options->args.names[0], error);
+    status = history_check_name(options->args.names[0], error);
+    return status < 0 ? status : output_check_result(options->json_path, NULL, error);
 }
 
 static int plan_target(const struct record_options *options, struct loop *loop,

@@ -11,6 +11,7 @@
 #include "load/duel_options.h"
 #include "load/environment.h"
 #include "load/loop.h"
+#include "load/output.h"
 #include "load/slo.h"
 #include "load/text.h"
 
@@ -144,8 +145,11 @@ static int parse(int argc, char **argv, void *to, struct ackd_error *error)
     };
 
     *options = (struct search_options){.connect = "127.0.0.1:8888", .settle = SETTLE_DEFAULT};
-    const int status = args_sort(argc, argv, rules, 0, true, &options->args, error);
-    return status < 0 || options->args.help ? status : read_words(&words, options, error);
+    int status = args_sort(argc, argv, rules, 0, true, &options->args, error);
+    if (status < 0 || options->args.help)
+        return status;
+    status = read_words(&words, options, error);
+    return status < 0 ? status : output_check_result(options->json_path, options->html_path, error);
 }
 
 static void record_step(struct search *search, const struct measurement *it,

@@ -7,6 +7,7 @@
 #include "load/card.h"
 #include "load/command.h"
 #include "load/loop.h"
+#include "load/output.h"
 #include "load/report_verdict.h"
 
 static const char help[] = "usage: ackload show [NAME|NUMBER] [--json] [--html FILE]\n"
@@ -91,8 +92,10 @@ static int parse(int argc, char **argv, void *to, struct ackd_error *error)
 
     *options = (struct show_options){.as_json = false};
     const int status = args_sort(argc, argv, rules, 1, false, &options->args, error);
-    if (status < 0 || options->args.help || options->args.name_count > 0)
+    if (status < 0 || options->args.help)
         return status;
+    if (options->args.name_count > 0)
+        return output_check("--html", options->html_path, error);
     if (options->as_json || options->html_path)
         return error_raise(error, -EINVAL, "--%s wants a NAME or NUMBER",
                            options->as_json ? "json" : "html");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "load/output.h"
 
 enum { SLICE_COUNT_DEFAULT = 4, TRIAL_COUNT_DEFAULT = 100 };
 
@@ -133,6 +134,8 @@ int duel_options_parse(int argc, char **argv, const struct duel_defaults *defaul
                                            : "say which servers: --a COMMAND --b COMMAND; try "
                                              "--help");
     status = read_words(&words, options, error);
+    if (status == 0)
+        status = output_check_result(options->json_path, options->html_path, error);
     options->plan.args = &options->args;
     options->plan.time = args_find(&options->args, "time", 0) ? NULL : defaults->time;
     options->plan.progress = !options->quiet && isatty(STDERR_FILENO) ? stderr : NULL;

@@ -19,7 +19,6 @@ enum { REQUEST_SIZE = 2048, FIRST_ROOM = 64 * 1024 };
 
 /* A fetch that goes on. */
 struct fetch {
-    const char *url;
     int fd;
     uint64_t deadline_ns;
     struct interrupts *interrupts;
@@ -36,11 +35,10 @@ static int parse(const char *url, struct address *ret_address, char *ret_host, s
     const char *const host = url + sizeof scheme - 1;
 
     if (strncmp(url, scheme, sizeof scheme - 1) != 0)
-        return error_raise(error, -EINVAL, "'%s': give a URL such as http://127.0.0.1:6060/path",
-                           url);
+        return error_raise(error, -EINVAL, "give a URL such as http://127.0.0.1:6060/path");
     const size_t length = strcspn(host, "/");
     if (length == 0 || length >= host_size)
-        return error_raise(error, -EINVAL, "'%s': the URL names no host", url);
+        return error_raise(error, -EINVAL, "the URL names no host");
     snprintf(ret_host, host_size, "%.*s", (int)length, host);
     *ret_path = host[length] ? host + length : "/";
     const char *const colon = strrchr(ret_host, ':');
@@ -62,7 +60,7 @@ static int await(struct fetch *fetch, short events, struct ackd_error *error)
         if (interrupts_requested(fetch->interrupts))
             return error_raise(error, -EINTR, "interrupted");
         if (now_ns >= fetch->deadline_ns)
-            return error_raise(error, -EIO, "%s: no whole answer in time", fetch->url);
+            return error_raise(error, -EIO, "no whole answer in time");
         const uint64_t left_ms = (fetch->deadline_ns - now_ns) / NS_PER_MS + 1;
         poll(watched, 2, left_ms < 60000 ? (int)left_ms : 60000);
         if (watched[0].revents)
@@ -70,9 +68,9 @@ static int await(struct fetch *fetch, short events, struct ackd_error *error)
     }
 }
 
-static int fail_io(const struct fetch *fetch, int code, struct ackd_error *error)
+static int fail_io(int code, struct ackd_error *error)
 {
-    return error_raise(error, -EIO, "%s: %s", fetch->url, strerror(code));
+    return error_raise(error, -EIO, "%s", strerror(code));
 }
 
 static int connect_to(struct fetch *fetch, const struct address *address, struct ackd_error *error)
@@ -82,16 +80,16 @@ static int connect_to(struct fetch *fetch, const struct address *address, struct
 
     fetch->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fetch->fd < 0)
-        return fail_io(fetch, errno, error);
+        return fail_io(errno, error);
     if (connect(fetch->fd, (const struct sockaddr *)&address->storage, address->size) == 0)
         return 0;
     if (errno != EINPROGRESS)
-        return fail_io(fetch, errno, error);
+        return fail_io(errno, error);
     const int status = await(fetch, POLLOUT, error);
     if (status < 0)
         return status;
     getsockopt(fetch->fd, SOL_SOCKET, SO_ERROR, &code, &size);
-    return code == 0 ? 0 : fail_io(fetch, code, error);
+    return code == 0 ? 0 : fail_io(code, error);
 }
 
 static int send_request(struct fetch *fetch, const char *host, const char *path,
@@ -103,10 +101,10 @@ static int send_request(struct fetch *fetch, const char *host, const char *path,
                  "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", path, host);
 
     if (length < 0 || (size_t)length >= sizeof request)
-        return error_raise(error, -EINVAL, "'%.80s...': the URL is too long", fetch->url);
+        return error_raise(error, -EINVAL, "the URL is too long");
     /* A new socket's buffer takes this much at once. */
     if (send(fetch->fd, request, (size_t)length, MSG_NOSIGNAL) != length)
-        return fail_io(fetch, errno, error);
+        return fail_io(errno, error);
     return 0;
 }
 
@@ -116,11 +114,11 @@ static int make_room(struct fetch *fetch, struct ackd_error *error)
         return 0;
     const size_t room = fetch->room > 0 ? fetch->room * 2 : FIRST_ROOM;
     if (room > HTTP_BODY_SIZE_MAX)
-        return error_raise(error, -EIO, "%s: the answer is larger than %d MiB", fetch->url,
+        return error_raise(error, -EIO, "the answer is larger than %d MiB",
                            HTTP_BODY_SIZE_MAX / 1024 / 1024);
     char *const grown = realloc(fetch->bytes, room);
     if (!grown)
-        return error_raise(error, -ENOMEM, "%s: no memory for the answer", fetch->url);
+        return error_raise(error, -ENOMEM, "no memory for the answer");
     fetch->bytes = grown;
     fetch->room = room;
     return 0;
@@ -141,7 +139,7 @@ static int receive(struct fetch *fetch, struct ackd_error *error)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (got < 0)
-            return fail_io(fetch, errno, error);
+            return fail_io(errno, error);
         fetch->size += (size_t)got;
         fetch->bytes[fetch->size] = '\0';
         if (got == 0)
@@ -157,10 +155,10 @@ static int take_body(struct fetch *fetch, struct ackd_error *error)
     const char *const space = strchr(fetch->bytes, ' ');
 
     if (strncmp(fetch->bytes, "HTTP/1.", 7) != 0 || !end || !space)
-        return error_raise(error, -EIO, "%s: the answer is no HTTP", fetch->url);
+        return error_raise(error, -EIO, "the answer is no HTTP");
     if (strncmp(space + 1, "200", 3) != 0)
-        return error_raise(error, -EIO, "%s: the server answered %.*s", fetch->url,
-                           (int)strcspn(space + 1, "\r\n"), space + 1);
+        return error_raise(error, -EIO, "the server answered %.*s", (int)strcspn(space + 1, "\r\n"),
+                           space + 1);
     const size_t head_size = (size_t)(end - fetch->bytes) + 4;
     fetch->size -= head_size;
     memmove(fetch->bytes, fetch->bytes + head_size, fetch->size + 1);
@@ -171,7 +169,6 @@ int http_get(const char *url, uint64_t timeout_ns, struct interrupts *interrupts
              size_t *ret_size, struct ackd_error *error)
 {
     struct fetch fetch = {
-        .url = url,
         .fd = -1,
         .deadline_ns = clock_monotonic_ns() + timeout_ns,
         .interrupts = interrupts,

@@ -19,6 +19,7 @@
 #include "load/hlog.h"
 #include "load/live.h"
 #include "load/loop.h"
+#include "load/output.h"
 #include "load/prom.h"
 #include "load/report.h"
 #include "load/report_html.h"
@@ -172,13 +173,11 @@ static int fail_to_open(const struct options *options, const struct plan *plan, 
     return fail(EXIT_NO_CONNECTION, error);
 }
 
-/* Opens what others follow the run by.  0 or an exit status. */
-static int open_audience(const struct options *options, FILE *people, struct audience *audience)
+/* Opens where --prom is answered.  0 or an exit status. */
+static int open_prom(const struct options *options, FILE *people, struct audience *audience)
 {
     struct ackd_error error;
 
-    if (options->hlog_path && !(audience->hlog = open_hlog(options, &error)))
-        return fail(VERDICT_INVALID, &error);
     if (options->prom_address &&
         prom_start(&audience->prom, options->prom_address, options, &error) < 0)
         return fail(EXIT_USAGE, &error);
@@ -189,15 +188,13 @@ static int open_audience(const struct options *options, FILE *people, struct aud
     return 0;
 }
 
-/* Shows and writes the result.  Returns the exit status. */
-static int publish(const struct options *options, const struct plan *plan,
-                   const struct outcome *outcome, FILE *people, FILE *hlog)
+/* Writes the files of the result; false when one cannot be written, which has then been said. */
+static bool write_files(const struct options *options, const struct plan *plan,
+                        const struct outcome *outcome, FILE *hlog)
 {
     struct ackd_error error;
-    int exit_code = (int)outcome_verdict(outcome);
+    int exit_code = 0;
 
-    if (!options->quiet)
-        report_result(people, options, plan, outcome);
     if (options->json_path && report_json(options->json_path, options, plan, outcome, &error) < 0)
         exit_code = fail(VERDICT_INVALID, &error);
     if (options->html_path && report_html(options->html_path, options, plan, outcome, &error) < 0)
@@ -206,7 +203,19 @@ static int publish(const struct options *options, const struct plan *plan,
         error_raise(&error, -EIO, "--hlog %s: cannot write", options->hlog_path);
         exit_code = fail(VERDICT_INVALID, &error);
     }
-    return exit_code;
+    return exit_code == 0;
+}
+
+/* Writes and shows the result, in this order: the last line knows how the writing went.  Returns
+ * the exit status. */
+static int publish(const struct options *options, const struct plan *plan,
+                   const struct outcome *outcome, FILE *people, FILE *hlog)
+{
+    const bool written = write_files(options, plan, outcome, hlog);
+
+    if (!options->quiet)
+        report_result(people, options, plan, outcome, written);
+    return written ? (int)outcome_verdict(outcome) : VERDICT_INVALID;
 }
 
 /* Runs the plan.  Returns the exit status. */
@@ -221,7 +230,7 @@ static int run_load(const struct options *options, const struct plan *plan)
 
     if (!options->quiet)
         report_opening(people, options, plan);
-    int exit_code = open_audience(options, people, &audience);
+    int exit_code = open_prom(options, people, &audience);
     if (exit_code != 0)
         return exit_code;
 
@@ -229,6 +238,12 @@ static int run_load(const struct options *options, const struct plan *plan)
     if (status < 0) {
         prom_stop(audience.prom);
         return fail_to_open(options, plan, status, &error);
+    }
+    /* Not before: the log of an earlier run survives a run that does not begin. */
+    if (options->hlog_path && !(audience.hlog = open_hlog(options, &error))) {
+        prom_stop(audience.prom);
+        run_close(run);
+        return fail(VERDICT_INVALID, &error);
     }
 
     const int signal_fd = open_signals();
@@ -249,6 +264,9 @@ static int plan_and_run(const struct options *options)
     struct ackd_error error;
     struct plan plan;
 
+    if (output_check_result(options->json_path, options->html_path, &error) < 0 ||
+        output_check("--hlog", options->hlog_path, &error) < 0)
+        return fail(EXIT_USAGE, &error);
     if (plan_init(&plan, &options->plan, &error) < 0)
         return fail(VERDICT_INVALID, &error);
     const int exit_code = run_load(options, &plan);

@@ -723,6 +723,7 @@ const char *options_help_run(void)
            "\n"
            "Exit status: 0 every message was acked once, in order, with result 0; 12 not so;\n"
            "13 the run says nothing (nothing was sent, connections ended early, or the client was\n"
-           "the limit); 64 wrong usage; 69 cannot connect.\n"
+           "the limit) or its result could not be written; 64 wrong usage, or a result file that\n"
+           "cannot be written, which is looked at before the run; 69 cannot connect.\n"
            "SIGINT ends a run early and prints what there is.\n";
 }

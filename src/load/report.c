@@ -294,7 +294,7 @@ const char *report_headline(enum verdict verdict)
 }
 
 void report_result(FILE *to, const struct options *options, const struct plan *plan,
-                   const struct outcome *outcome)
+                   const struct outcome *outcome, bool written)
 {
     fputc('\n', to);
     print_ledger(to, outcome);
@@ -309,7 +309,9 @@ void report_result(FILE *to, const struct options *options, const struct plan *p
     print_validity(to, &outcome->validity);
     fprintf(to, "  stream      seed %llu, hash %016llx\n", (unsigned long long)options->plan.seed,
             (unsigned long long)plan->hash);
-    fprintf(to, "\n%s: %s%s.\n", report_headline(outcome_verdict(outcome)), outcome_reason(outcome),
+    fprintf(to, "\n%s: %s%s%s.\n",
+            report_headline(written ? outcome_verdict(outcome) : VERDICT_INVALID),
+            written ? "" : "the result could not be written; it says: ", outcome_reason(outcome),
             outcome->interrupted ? " (ended early)" : "");
     fflush(to);
 }

@@ -21,9 +21,10 @@ const char *report_headline(enum verdict verdict);
 /* A figure of a check of the run, in its unit. */
 const char *report_check_value(struct text *text, const struct validity_check *check, double value);
 
-/* Prints the final table. */
+/* Prints the final table.  Not @written: a file of the result could not be written, so that the run
+ * is invalid whatever its outcome is. */
 void report_result(FILE *to, const struct options *options, const struct plan *plan,
-                   const struct outcome *outcome);
+                   const struct outcome *outcome, bool written);
 
 /* Writes the result as JSON to the file @path, or to stdout for "-" (docs/LOADTEST.md). */
 int report_json(const char *path, const struct options *options, const struct plan *plan,

@@ -41,7 +41,7 @@ static void the_table_closes_with_the_verdict(void **state)
     outcome->acks_per_read = (struct latency_sum){.count = 50, .sum_ns = 1000, .max_ns = 20};
     outcome->acks_per_read.bucket[20] = 50;
     test_run_fill(&outcome->latency, 1000, 1000);
-    report_result(run->to, &run->options, &run->plan, outcome);
+    report_result(run->to, &run->options, &run->plan, outcome, true);
     test_run_check(run,
                    "messages    1,000 sent = 1,000 ok + 0 failed + 0 lost + 0 late + 0 cut off\n");
     test_run_check(run, "rate        500 acks/s over 2.00 s; out 17.5 kB/s, in 7.00 kB/s\n");
@@ -50,6 +50,16 @@ static void the_table_closes_with_the_verdict(void **state)
     test_run_check(run, "the server may be faster than this");
     test_run_check(run, "stream      seed 7, hash ");
     test_run_check(run, "\nOK: every message was acked once, in order, with result 0.\n");
+}
+
+static void a_result_that_is_lost_is_not_ok(void **state)
+{
+    struct test_run *const run = *state;
+    run->outcome.ledger = (struct ledger){.sent = 10, .ok = 10};
+    report_result(run->to, &run->options, &run->plan, &run->outcome, false);
+    test_run_check(run,
+                   "\nINVALID: the result could not be written; it says: every message was acked "
+                   "once, in order, with result 0.\n");
 }
 
 static void what_went_wrong_is_shown(void **state)
@@ -67,7 +77,7 @@ static void what_went_wrong_is_shown(void **state)
         .bytes = "\0\0\0\x0e\x81"
                  "00000005",
     };
-    report_result(run->to, &run->options, &run->plan, outcome);
+    report_result(run->to, &run->options, &run->plan, outcome, true);
     test_run_check(run, "5 sent = 0 ok + 0 failed + 2 lost + 0 late + 3 cut off\n");
     test_run_check(run, "0 duplicate, 0 unknown, 0 out of order, 1 malformed\n");
     test_run_check(run, "1 connection ended before the run did\n");
@@ -86,7 +96,7 @@ static void an_open_loop_shows_all_clocks(void **state)
     run->outcome.ledger = (struct ledger){.sent = 990, .ok = 990};
     run->outcome.scheduled = 1000;
     run->outcome.latency.count = 1;
-    report_result(run->to, &run->options, &run->plan, &run->outcome);
+    report_result(run->to, &run->options, &run->plan, &run->outcome, true);
     test_run_check(run, "1,000 messages were due, 99.00 % of them sent");
     test_run_check(run, "response");
     test_run_check(run, "lateness");
@@ -116,7 +126,7 @@ static void a_client_that_was_the_limit_is_stamped(void **state)
         .checks = {{"useful", false, 0.99, 0.7, VALIDITY_CLIENT_BOUND, "share"},
                    {"lateness", false, 5e6, 1e6, VALIDITY_CLIENT_BOUND, "p99"}},
     };
-    report_result(run->to, &run->options, &run->plan, outcome);
+    report_result(run->to, &run->options, &run->plan, outcome, true);
     test_run_check(run, "rate        >= 10 acks/s");
     test_run_check(run, "response     <= 900 us  <= 900 us  <= 900 us");
     test_run_check(run, "service      <= 700 us");
@@ -139,6 +149,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_opening_says_what_will_happen, test_run_setup,
                                         test_run_teardown),
         cmocka_unit_test_setup_teardown(the_table_closes_with_the_verdict, test_run_setup,
+                                        test_run_teardown),
+        cmocka_unit_test_setup_teardown(a_result_that_is_lost_is_not_ok, test_run_setup,
                                         test_run_teardown),
         cmocka_unit_test_setup_teardown(what_went_wrong_is_shown, test_run_setup,
                                         test_run_teardown),

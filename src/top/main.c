@@ -53,23 +53,34 @@ static const char help[] =
     "    -1, --once            print one look and end\n"
     "        --json            with --once: as JSON\n"
     "        --version\n"
-    "        --help\n\n"
+    "    -h, --help\n\n"
     "Keys: q quits, p pauses, o changes the order of the connections.\n";
 
 /* --- asking --- */
 
+/* Says whom was asked in its user's words, and what the address should have been. */
+static int fail_to_ask(const struct program *program, int status, const struct ackd_error *why,
+                       struct ackd_error *error)
+{
+    return error_raise(
+        error, status, "%s: %s%s", program->base, why->text,
+        status == -EIO ? " (is ackd running there? the address of its --metrics-listen is meant)"
+                       : "");
+}
+
 static int ask(struct program *program, struct ackd_error *error)
 {
     char url[URL_SIZE + 64];
+    struct ackd_error why;
     struct view view;
     char *body;
     size_t size;
 
     snprintf(url, sizeof url, "%s/api/live?since=99999999999999&conns=%s", program->base,
              program->by_queued ? "queued" : "rate");
-    int status = http_get(url, TIMEOUT_MS * NS_PER_MS, &program->interrupts, &body, &size, error);
+    int status = http_get(url, TIMEOUT_MS * NS_PER_MS, &program->interrupts, &body, &size, &why);
     if (status < 0)
-        return status;
+        return fail_to_ask(program, status, &why, error);
     status = view_parse(body, size, &view, error);
     free(body);
     if (status < 0)
@@ -316,7 +327,7 @@ static int parse(struct program *program, int argc, char **argv)
     set_url(program, "127.0.0.1:8889");
     program->interval_ns = NS_PER_S;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "i:q1", names, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "i:q1h", names, NULL)) != -1) {
         const int code = option == '?' ? refuse("not understood: ", argv[optind - 1])
                                        : set_option(program, option);
         if (code >= 0)

@@ -456,12 +456,40 @@ def test_every_key_of_the_json_is_documented(arguments):
     assert all_keys(result) - documented == set()
 
 
-def test_a_json_file_that_cannot_be_written():
+@pytest.mark.parametrize("option", ["--json", "--html", "--hlog"])
+def test_a_result_that_cannot_be_written_is_found_out_before_the_run(option):
     with FaultyServer() as server:
-        done = ackload("run", "--connect", server.address, "-c", "2", "--time", "50ms", "--json",
-                       "/nonexistent/result.json")
+        done = ackload("run", "--connect", server.address, "-c", "2", "--time", "50ms", option,
+                       "/nonexistent/result")
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert done.stderr == f"ackload: {option} /nonexistent/result: No such file or directory\n"
+    assert server.requests == 0
+
+
+def test_a_run_that_does_not_begin_touches_no_log_and_no_page(tmp_path):
+    kept = {option: tmp_path / f"kept{option}" for option in ("--html", "--hlog")}
+    for path in kept.values():
+        path.write_text("an earlier run")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = "127.0.0.1:%d" % listener.getsockname()[1]
+    run_it = ("run", "--connect", address, "--quiet")
+    done = ackload(*run_it, *(str(word) for pair in kept.items() for word in pair))
+    assert done.returncode == NO_CONNECTION
+    assert {path.read_text() for path in kept.values()} == {"an earlier run"}
+    done = ackload(*run_it, "--html", str(tmp_path / "html"), "--hlog", str(tmp_path / "hlog"))
+    assert done.returncode == NO_CONNECTION
+    assert sorted(tmp_path.iterdir()) == sorted(kept.values())
+
+
+@pytest.mark.parametrize("option", ["--json", "--html", "--hlog"])
+def test_a_result_that_does_not_fit_is_not_ok(option):
+    with FaultyServer() as server:
+        done = ackload("run", "--connect", server.address, "-c", "2", "--time", "50ms", option,
+                       "/dev/full")
     assert done.returncode == INVALID
-    assert "/nonexistent/result.json" in done.stderr
+    assert f"{option} /dev/full" in done.stderr
+    assert "\nINVALID: the result could not be written; it says: every message" in done.stdout
+    assert "OK:" not in done.stdout
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])

@@ -12,7 +12,7 @@ import zlib
 import pytest
 
 from faulty_server import FaultyServer
-from program import INVALID, OK, ackload, run
+from program import OK, USAGE, ackload, run
 
 # Debian's libhdrhistogram-java, the reference implementation.
 STOCK_JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
@@ -89,7 +89,7 @@ def test_a_hdr_histogram_log_holds_every_message(tmp_path, arguments):
 
 def test_a_log_that_cannot_be_written():
     done = ackload("run", "--hlog", "/nonexistent/run.hlog")
-    assert done.returncode == INVALID
+    assert done.returncode == USAGE
     assert "--hlog /nonexistent/run.hlog" in done.stderr
 
 

@@ -110,6 +110,20 @@ def test_every_command_has_help(command):
     assert f"ackload {command} " in ackload("--help").stdout
 
 
+@pytest.mark.parametrize("arguments", [
+    ("record", "x", "--connect", "127.0.0.1:1", "--json"),
+    ("ab", "--a", "external:127.0.0.1:1", "--b", "external:127.0.0.1:1", "--json"),
+    ("aa", "--a", "external:127.0.0.1:1", "--html"),
+    ("search", "--slo", "lost=0", "--connect", "127.0.0.1:1", "--html"),
+    ("compare", "fast", "slow", "--json"),
+    ("show", "1", "--html"),
+])
+def test_a_result_that_cannot_be_written_is_found_out_first(kept, arguments):
+    done = ackload(*arguments, str(kept))
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert done.stderr == f"ackload: {arguments[-1]} {kept}: Is a directory\n"
+
+
 def test_a_history_that_cannot_be_written_is_named(monkeypatch):
     monkeypatch.setenv("ACKLOAD_HISTORY", "/proc/nothing")
     done = ackload("record", "main")
@@ -170,7 +184,8 @@ def test_a_server_without_profiles_is_an_error(history, pprof):
     assert "404" in done.stderr
     done = ackload("profile", "main", "--seconds", "1", "--pprof", "http://127.0.0.1:1/x")
     assert done.returncode == NO_CONNECTION
-    assert "refused" in done.stderr
+    assert "Connection refused (ackd serves profiles at its --pprof-listen, unless" in done.stderr
+    assert done.stderr.endswith("--pprof URL names another place)\n")
     assert len(list(history.glob("0*.json"))) == 1
 
 

@@ -134,6 +134,13 @@ def test_what_it_refuses(arguments, code, words):
     assert done.stderr.count("\n") == 1
 
 
+def test_nobody_there_is_named_as_it_was_given():
+    done = top("--once", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ("ackd-top: http://127.0.0.1:1: Connection refused (is ackd running "
+                           "there? the address of its --metrics-listen is meant)\n")
+
+
 def test_a_server_that_is_no_ackd_is_named(server):
     done = top("--once", "http://%s:%d/metrics?" % server.metrics_address)
     assert done.returncode == 1
@@ -143,6 +150,8 @@ def test_a_server_that_is_no_ackd_is_named(server):
 def test_help_and_version():
     assert top("--version").stdout.startswith("ackd-top ")
     assert "--interval" in top("--help").stdout
+    short = top("-h")
+    assert (short.returncode, short.stdout, short.stderr) == (0, top("--help").stdout, "")
 
 
 def test_the_terminal_shows_what_happens_and_q_ends_it(server):
