@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tests" / "contract"))
 from client import DEADLINE, Client, wait_for  # noqa: E402
 from server import prepare_child  # noqa: E402
 
-ACKD = os.environ.get("ACKD", str(ROOT / "build" / "src" / "ackd" / "ackd"))
+ACKD = os.environ.get("ACKD", str(ROOT / "build/test/src/ackd/ackd"))
 EXPOSURE_MAX = 1.5
 
 
