@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-#: build, and run the tests (five minutes at most; --all: everything there is)
+#: build, and run the tests (six minutes; --all: everything there is)
 #|
 #| Usage: ./dev test [--all | --added]
 #|
