@@ -6,7 +6,7 @@
  *
  * The calls of that name fail with that errno (decimal) from the 3rd on, 2 of them; without a
  * number of them, all.  ACKD_FAULT=clock makes the wall clock leap by an hour, to and fro, with
- * every reading; ACKD_FAULT=rlimit makes the descriptor limit a milliard.  For the catalogue of bad
+ * every reading; ACKD_FAULT=rlimit makes the descriptor limit a billion.  For the catalogue of bad
  * input, which builds it. */
 #include <dlfcn.h>
 #include <errno.h>
