@@ -10,8 +10,10 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAN_COLUMNS_MAX = 80
 LEDGER = ROOT / "tools" / "ledger.py"
 DOCUMENTS = ["docs/OPERATIONS.md", "docs/SIMULATION.md", "man/ackd.8"]
 MARK = re.compile(r"(?P<begin>^[^\n]*generated: (?P<what>\w+)[^\n]*\n)(?P<body>.*?)"
@@ -52,10 +54,21 @@ def labels_cell(labels):
                      for key, known in values.items())
 
 
+def man_lines(text):
+    """Text of a manual page with each sentence on lines of its own, as mandoc -Tlint wants it."""
+    lines = []
+    for line in text.splitlines():
+        sentences = [line] if line.startswith(".") else re.split(r"(?<=\.) (?=[A-Z])", line)
+        for sentence in sentences:
+            lines += [sentence] if line.startswith(".") else textwrap.wrap(
+                sentence, MAN_COLUMNS_MAX, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines) + "\n"
+
+
 def generate(gendocs, what):
     words = [sys.executable, LEDGER, "table"] if what == "ledger" else [gendocs, what]
     text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    return metrics_table(text) if what == "metrics" else text
+    return {"metrics": metrics_table, "man": man_lines}.get(what, str)(text)
 
 
 def fill(gendocs, text):

@@ -20,8 +20,13 @@ def fixture_fuzz(tmp_path):
             path = programs / f"{name}_fuzz"
             path.write_text(f"#!/bin/sh\n{script}\n")
             path.chmod(0o755)
+        (tmp_path / "src").mkdir()
+        (tmp_path / "src" / "meson.build").write_text("".join(
+            f"fuzz_targets += [['{name}', files('x_fuzz.c'), [], []]]\n" for name in targets))
+        (tmp_path / "tests").mkdir(exist_ok=True)
         pieces = "".join(f". {piece}\n" for piece in sorted(DEV.glob("*.sh")))
-        script = (f"set -eu\n{pieces}build_preset() {{ :; }}\ncpu_count() {{ echo {cpus}; }}\n"
+        script = (f"set -eu\n{pieces}build_preset() {{ echo built; }}\n"
+                  f"cpu_count() {{ echo {cpus}; }}\n"
                   f"fuzz_targets 7 {' '.join(names)}\n")
         done = subprocess.run(["sh", "-c", script], cwd=tmp_path, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=30, check=False)
@@ -39,6 +44,23 @@ def test_all_targets_and_how_much_each_tried(fuzz):
 def test_one_target(fuzz):
     status, output = fuzz({"a": "exit 1", "b": GOOD}, "b")
     assert status == 0 and output.endswith(LAST_LINE.format(1, "b 42"))
+
+
+@pytest.mark.parametrize("name", ("c", "-x", "a.", "''"))
+def test_an_unknown_target_is_refused_before_anything_is_built(fuzz, name):
+    status, output = fuzz({"a": GOOD, "b": GOOD}, "a", name)
+    assert status == 64
+    name = name.strip("'")
+    assert output == f"dev: there is no fuzz target '{name}'; there are: a b\n"
+
+
+def test_the_targets_of_the_project_are_found():
+    """Each is a file of its own."""
+    root = DEV.parents[1]
+    listed = subprocess.run(["sh", "-c", f". {DEV}/fuzzing.sh\nlist_fuzz_targets"], cwd=root,
+                            stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    files = [path for folder in ("src", "tests") for path in (root / folder).rglob("*_fuzz.c")]
+    assert len(listed) == len(set(listed)) == len(files)
 
 
 def test_what_is_asked_of_a_target(fuzz, tmp_path):

@@ -14,22 +14,23 @@ import collections
 import pathlib
 import re
 import sys
+import textwrap
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "RELIABILITY.md"
 BEGIN, END = "<!-- generated: catalogue -->\n", "<!-- end of generated: catalogue -->\n"
+COLUMNS_MAX = 118
 ADD = re.compile(r'^@cases\.add\((\d+), "([^"]+)"(?:, workers=\(([\d, ]+)\))?\)', re.M)
 HEADS = ((1, "Protocol"), (28, "TCP and the network"), (45, "Resources"),
-         (61, "Signals and life cycle"), (70, "Admin HTTP"), (79, "Configuration"),
-         (85, "TLS and sinks"))
+         (61, "Signals and life cycle"), (70, "Admin HTTP"), (79, "Configuration"))
 
 
 def read_catalogue():
     """ITEMS and ELSEWHERE, without what only pytest can import."""
     text = (ROOT / "tests" / "contract" / "catalogue.py").read_text(encoding="utf-8")
     names = {"collections": collections}
-    body = text[text.index("# @note:"):text.index("class Cases:")]
+    body = text[text.index("# @expected:"):text.index("class Cases:")]
     exec(compile(body, "catalogue.py", "exec"), names)
     return names["ITEMS"], names["ELSEWHERE"]
 
@@ -66,11 +67,29 @@ def old_results(text):
             re.findall(r"^\| (\d+) \|.*\| ([^|]*) \| [^|]*\|$", text, re.M)}
 
 
+def make_sentence(items):
+    """The items without a test, each with its reason; equal neighbours are one."""
+    alike = []
+    for number, item in sorted(items.items()):
+        if item.expected != "-":
+            continue
+        if alike and alike[-1][1:] == [number - 1, item]:
+            alike[-1][1] = number
+        else:
+            alike.append([number, number, item])
+    words = [f"{first if first == last else f'{first} to {last}'} {item.sent} ({item.note})"
+             for first, last, item in alike]
+    return textwrap.fill("A number without a row has no test: " + "; ".join(words) + ".",
+                         COLUMNS_MAX, break_on_hyphens=False)
+
+
 def make_table(results):
     items, elsewhere = read_catalogue()
     tests = read_tests()
     lines = []
     for number, item in sorted(items.items()):
+        if item.expected == "-":
+            continue
         head = dict(HEADS).get(number)
         if head:
             lines += ["", f"### {head}", "",
@@ -78,11 +97,11 @@ def make_table(results):
                       "| --- | --- | --- | --- | --- | --- |"]
         names = ", ".join(f"`{name}`" for name in tests.get(number, []))
         where = elsewhere.get(number, "")
-        names = names or (f"`{where.split('::')[1]}`" if where else "none")
-        result = results.get(number, "own suite" if where else "-")
+        names = names or f"`{where.split('::')[1]}`"
+        result = results.get(number, "own suite")
         lines.append(f"| {number} | {item.sent} | {item.expected} | {names} | {result} "
                      f"| {item.note} |")
-    return "\n".join(lines[1:]) + "\n"
+    return "\n".join([*lines[1:], "", make_sentence(items)]) + "\n"
 
 
 def main():

@@ -21,8 +21,8 @@ FUNCTION_LINES_MAX = 70
 COLUMNS_MAX = 100
 
 # Layers from the bottom up: a file includes from its own layer and from those before it.
-LAYERS = ('base', 'wire', 'stats', 'engine', 'http', 'profile', 'transport', 'handler', 'server',
-          'admin', 'ackd')
+LAYERS = ('base', 'wire', 'stats', 'engine', 'http', 'profile', 'handler', 'server', 'admin',
+          'ackd')
 
 # Programs beside that line, and the layers that they stand on.
 BESIDE = {'load': ('base', 'wire', 'stats', 'load'),

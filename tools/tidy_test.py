@@ -30,10 +30,10 @@ def function(lines, name='work', arguments='int a'):
     return f'static int {name}({arguments})\n{{\n' + '    a++;\n' * (lines - 3) + '}\n'
 
 
-def test_the_project_itself_has_rules_for_every_layer():
+def test_the_project_itself_has_rules_for_its_layers_and_no_others():
     root = Path(tidy.__file__).parent.parent
     folders = {path.name for path in (root / 'src').iterdir() if path.is_dir()}
-    assert folders <= set(tidy.LAYERS) | set(tidy.BESIDE)
+    assert folders == set(tidy.LAYERS) | set(tidy.BESIDE)
 
 
 def test_licence_must_be_the_first_line(found):

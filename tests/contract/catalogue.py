@@ -15,6 +15,7 @@ from client import Canary
 # One worker, so that the trouble and its canary share a thread; and several.
 WORKERS = (1, 3)
 
+# @expected: "-" if there is no test of it; @note then says why.
 # @note: where this server does otherwise than the item's words, and why; or where it is tested.
 Item = collections.namedtuple("Item", "sent expected note", defaults=("",))
 
@@ -106,7 +107,7 @@ ITEMS = {
              "ackd's own limit, which is 80 % of the cgroup's: no cgroup is made for the test"),
     56: Item("disk full", "result 1, goes on, heals: `h_handlers.py::test_full_disk`",
              "an existing test, of the append handler"),
-    57: Item("EIO on write", "-", "belongs to sinks"),
+    57: Item("EIO on write", "-", "the append handler takes any failed write as in 56"),
     58: Item("the wall clock leaps by an hour, to and fro", "no timeout, no rate notices"),
     59: Item("SIGSTOP for longer than a timeout", "what came meanwhile is taken: nobody times out"),
     60: Item("a log that nobody reads; a closed one", "nobody waits; lost lines are counted"),
@@ -115,11 +116,11 @@ ITEMS = {
     62: Item("SIGTERM twice, SIGINT, SIGHUP 100 times a second: at start, under load, in a drain",
              "one orderly end"),
     63: Item("SIGTERM under full load", "acks seen are records written; no RST; exit in time"),
-    64: Item("SIGKILL under load", "-", "belongs to durable sinks"),
+    64: Item("SIGKILL under load", "-", "an ack does not say that a payload is on the disk"),
     65: Item("a crash, and what it leaves", "the next start takes the address and the unix socket"),
     66: Item("a second server on the same address", "exit 71, and a live unix socket stays",
              "71, as for all that the system refuses"),
-    67: Item("takeover", "-", "not here yet"),
+    67: Item("takeover", "-", "ackd has none"),
     68: Item("fork and exec in an embedding program", "every descriptor is close-on-exec"),
     69: Item("100 starts and stops in one process, two servers at once",
              "descriptors and memory are flat",
@@ -136,19 +137,22 @@ ITEMS = {
              "Prometheus may know a server by any name; nothing can be changed"),
     75: Item("scrapers that do not read", "their connection ends; others are served"),
     76: Item("100 scrapes at once", "all answered, fast"),
-    77: Item("/debug/pprof", "404", "not here yet"),
+    77: Item("/debug/pprof at the address of the metrics", "404",
+             "profiles are on a port of their own, `--pprof-listen`"),
     78: Item("scrapes without descriptors, at max-conns, in a drain", "answered"),
     # Configuration
     79: Item("unknown and repeated names, `10x`, -1, 2^64, no unit",
              "refused with file and line, exit 78; the same with --check-config"),
     80: Item("ack-low not under ack-high; the same address twice", "refused"),
-    81: Item("a descriptor limit of a milliard", "at most 1,048,576 connections; little memory"),
+    81: Item("a descriptor limit of a billion (1,073,741,816)",
+             "at most 1,048,576 connections; little memory"),
     82: Item("few descriptors", "raised to the hard limit; else exit 78 and `LimitNOFILE`"),
-    83: Item("secrets that others can read", "-", "there are no secrets yet"),
+    83: Item("secrets that others can read", "-", "ackd has none"),
     84: Item("NUL, BOM, CRLF, 10 MiB, itself, a FIFO as config file", "bounded; a clear message"),
     # TLS, sinks
-    **{number: Item("TLS", "-", "not here yet") for number in range(85, 91)},
-    **{number: Item("sinks", "-", "not here yet") for number in range(91, 94)},
+    **{number: Item("TLS", "-", "ackd has none") for number in range(85, 91)},
+    **{number: Item("sinks", "-", "ackd has none, but for the append handler")
+       for number in range(91, 94)},
 }
 
 # What stands elsewhere, or does not apply: number -> "file::test", or "" for none.

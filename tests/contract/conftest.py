@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The contract suite: what any server of docs/PROTOCOL.md must do, seen from outside.
 
-    /usr/bin/python3 -m pytest tests/contract                       build/src/ackd/ackd
-    /usr/bin/python3 -m pytest tests/contract --ackd build-asan/src/ackd/ackd
+    /usr/bin/python3 -m pytest tests/contract                       build/test/src/ackd/ackd
+    /usr/bin/python3 -m pytest tests/contract --ackd build/asan/src/ackd/ackd
     /usr/bin/python3 -m pytest tests/contract --server 127.0.0.1:8888 [--dialect demo]
 
 With --server it talks to a server that somebody else started, ours or not: what needs to start,
@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def pytest_addoption(parser):
     group = parser.getgroup("ackd")
     group.addoption("--ackd", metavar="PATH",
-                    default=os.environ.get("ACKD", ROOT / "build" / "src" / "ackd" / "ackd"),
+                    default=os.environ.get("ACKD", ROOT / "build/test/src/ackd/ackd"),
                     help="the ackd that tests start (environment: ACKD)")
     group.addoption("--server", metavar="HOST:PORT", default=os.environ.get("ACKD_TEST_SERVER"),
                     help="test this running server (environment: ACKD_TEST_SERVER)")

@@ -6,7 +6,7 @@
  *
  * The calls of that name fail with that errno (decimal) from the 3rd on, 2 of them; without a
  * number of them, all.  ACKD_FAULT=clock makes the wall clock leap by an hour, to and fro, with
- * every reading; ACKD_FAULT=rlimit makes the descriptor limit a milliard; ACKD_FAULT=size makes
+ * every reading; ACKD_FAULT=rlimit makes the descriptor limit a billion; ACKD_FAULT=size makes
  * /proc/self/fd empty, as kernels before 6.2 say.  For the tests of bad input and of the sandbox.
  */
 #include <dlfcn.h>

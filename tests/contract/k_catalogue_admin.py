@@ -165,7 +165,7 @@ def _(start, workers):
         assert started.metrics()["scrape_duration_seconds"] < 0.05 * PATIENCE
 
 
-@cases.add(77, "no-profiles")
+@cases.add(77, "profiles-are-elsewhere")
 def _(start, workers):
     with beside_canaries(start, workers) as started:
         for path in ("/debug/pprof/", "/debug/pprof/profile?seconds=5", "/debug/pprof/heap"):

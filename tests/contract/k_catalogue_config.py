@@ -65,7 +65,7 @@ def _(start, _):
         assert word in refused.stderr
 
 
-@cases.add(81, "a-milliard-of-descriptors")
+@cases.add(81, "a-billion-descriptors")
 def _(start, workers):
     started = start(f"--workers={workers}", environment=fault(start.program, "rlimit"))
     assert started.metrics()["connections_max"] == 1024 * 1024

@@ -35,8 +35,8 @@ from client import DEADLINE, PATIENCE, Client, wait_for  # noqa: E402
 from network import enter  # noqa: E402
 from server import Ackd, total  # noqa: E402
 
-ACKD = os.environ.get("ACKD", str(ROOT / "build" / "src" / "ackd" / "ackd"))
-ACKLOAD = os.environ.get("ACKLOAD", str(ROOT / "build" / "src" / "load" / "ackload"))
+ACKD = os.environ.get("ACKD", str(ROOT / "build/test/src/ackd/ackd"))
+ACKLOAD = os.environ.get("ACKLOAD", str(ROOT / "build/test/src/load/ackload"))
 
 CABLES = {"dirty": "10.99.1", "clean": "10.99.2"}  # the first three numbers of their addresses
 NUMBERS = itertools.count()

@@ -18,7 +18,7 @@ pytest.register_assert_rewrite("client", "server")
 from client import DEADLINE, Client, wait_for  # noqa: E402
 from server import parse_series, prepare_child, total  # noqa: E402
 
-ACKD = os.environ.get("ACKD", str(ROOT / "build" / "src" / "ackd" / "ackd"))
+ACKD = os.environ.get("ACKD", str(ROOT / "build/test/src/ackd/ackd"))
 
 # engine, what fails, how, and which calls of it.
 CASES = [

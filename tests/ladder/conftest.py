@@ -15,7 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONTRACT = ROOT / "tests" / "contract"
-BUILD = pathlib.Path(os.environ.get("ACKD", ROOT / "build/src/ackd/ackd")).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("ACKD", ROOT / "build/test/src/ackd/ackd")).resolve().parents[2]
 
 sys.path.insert(0, str(CONTRACT))
 pytest.register_assert_rewrite("client", "server")

@@ -7,8 +7,8 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ACKLOAD = os.path.abspath(os.environ.get("ACKLOAD", ROOT / "build/src/load/ackload"))
-ACKD = os.path.abspath(os.environ.get("ACKD", ROOT / "build/src/ackd/ackd"))
+ACKLOAD = os.path.abspath(os.environ.get("ACKLOAD", ROOT / "build/test/src/load/ackload"))
+ACKD = os.path.abspath(os.environ.get("ACKD", ROOT / "build/test/src/ackd/ackd"))
 
 OK, REGRESSION, SLO_MISSED, FAILED, INVALID, INCONCLUSIVE = 0, 10, 11, 12, 13, 14
 USAGE, NO_CONNECTION = 64, 69

@@ -22,7 +22,7 @@ pytest.register_assert_rewrite("server", "client", "pprof")
 import server as server_module  # noqa: E402
 from client import wait_for  # noqa: E402
 
-ACKD = pathlib.Path(os.environ.get("ACKD", ROOT / "build" / "src" / "ackd" / "ackd"))
+ACKD = pathlib.Path(os.environ.get("ACKD", ROOT / "build/test/src/ackd/ackd"))
 ACKLOAD = pathlib.Path(os.environ.get("ACKLOAD", ACKD.parents[1] / "load" / "ackload"))
 BENCH = ACKD.parents[1] / "profile" / "sampler_bench"
 DEADLINE = 60 * int(os.environ.get("ACKD_TEST_PATIENCE", "1"))

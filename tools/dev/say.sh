@@ -24,6 +24,13 @@ die_usage() {
     exit 64
 }
 
+# Whether $1 is nothing but digits.
+is_number() {
+    case $1 in
+    '' | *[!0-9]*) return 1 ;;
+    esac
+}
+
 now_s() {
     date +%s
 }

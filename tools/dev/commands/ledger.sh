@@ -39,8 +39,8 @@ case $ledger_what in
         python3 "tests/faults/$ledger_target.py" --build build/release --ledger "$@"
         ;;
     *)
-        build_preset fuzz
         check_fuzz_targets "$ledger_target"
+        build_preset fuzz
         tools/ledger.py fuzz --programs build/fuzz/tests --target "$ledger_target" "$@"
         ;;
     esac

@@ -12,9 +12,14 @@
 sim_what=${1:---seeds}
 [ $# -eq 0 ] || shift
 case $sim_what in
---seeds) play_seeds "${1:-1..10000}" ;;
+--seeds)
+    [ $# -le 1 ] || die_usage "sim --seeds wants one range A..B, not '$*'"
+    sim_range=${1:-1..10000}
+    is_seed_range "$sim_range" || die_usage "sim --seeds wants a range A..B, not '$sim_range'"
+    play_seeds "$sim_range"
+    ;;
 --seed)
-    [ $# -eq 1 ] || die_usage "sim --seed wants one number"
+    { [ $# -eq 1 ] && is_number "$1"; } || die_usage "sim --seed wants one number, not '$*'"
     build_preset release
     "$(sim_program)" --seed "$1"
     ;;

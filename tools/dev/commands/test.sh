@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-#: build, and run the tests (five minutes at most; --all: everything there is)
+#: build, and run the tests (six minutes; --all: everything there is)
 #|
 #| Usage: ./dev test [--all | --added]
 #|
@@ -17,6 +17,7 @@
 #| Ends at the first stage that fails; a table at the end shows what each took. No fixed ports: it
 #| may run beside anything.
 
+[ $# -le 1 ] || die_usage "test takes one option, --all or --added, not '$*'"
 basic=1
 added=
 case ${1:-} in
