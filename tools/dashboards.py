@@ -117,12 +117,15 @@ OVERVIEW = Dashboard('ackd-overview', 'ackd: overview', (
               [Query(rate('ackd_network_receive_bytes_total'), 'in {{instance}}'),
                Query(rate('ackd_network_transmit_bytes_total'), 'out {{instance}}')],
               'Payload of TCP, from and to clients.'),
-        Panel('Up and restarts', 'line', 'short',
+        Panel('Up, restarts and reloads', 'line', 'short',
               [Query(f'up{{{SELF}}}', 'up {{instance}}'),
                Query(f'changes(process_start_time_seconds{{{SELF}}}[1h])',
                      'restarts in an hour {{instance}}'),
-               Query(f'ackd_draining{{{SELF}}}', 'draining {{instance}}')],
-              'Whether the last scrape succeeded, and how often the process is a new one.')))
+               Query(f'ackd_draining{{{SELF}}}', 'draining {{instance}}'),
+               Query(f'ackd_config_last_reload_successful{{{SELF}}}',
+                     'last reload taken over {{instance}}')],
+              'Whether the last scrape succeeded, how often the process is a new one, and '
+              'whether the configuration that was read last is the one that holds.')))
 
 WORKERS = Dashboard('ackd-workers', 'ackd: workers', (
     'Utilization, saturation and errors of the worker threads.'), 'ackd_build_info', (
@@ -168,7 +171,20 @@ WORKERS = Dashboard('ackd-workers', 'ackd: workers', (
         Panel('Failed accepts', 'line', 'eps',
               [Query(rate('ackd_accept_errors_total', by='error'), '{{error}} {{instance}}'),
                Query(rate('ackd_accept_pauses_total'), 'pauses {{instance}}')],
-              'Descriptors or memory had run out, or a client had gone.', 24)))
+              'Descriptors or memory had run out, or a client had gone.'),
+        Panel('Stalls', 'line', 'short',
+              [Query(f'increase(ackd_worker_stalls_total{{{SELF}}}[{WINDOW}])',
+                     'worker {{worker}} {{instance}}')],
+              'How often a worker did not run for half a second in which it should have.'),
+        Panel('Overload stage', 'line', 'short',
+              [Query(f'ackd_worker_overload_stage{{{SELF}}}', 'worker {{worker}} {{instance}}')],
+              'Memory is short: at 1 it accepts no more, at 2 it does not read those that hold '
+              'most, at 3 it closes them.'),
+        Panel('Memory for connections', 'line', 'bytes',
+              [Query(f'ackd_memory_bytes{{{SELF}}}', 'held {{instance}}'),
+               Query(f'ackd_memory_limit_bytes{{{SELF}}}', 'limit {{instance}}')],
+              'What connections make it hold, and --memory-limit if there is one: the stages '
+              'begin at 85, 92 and 97 % of it.')))
 
 RUNTIME = Dashboard('ackd-runtime', 'ackd: runtime', (
     'What the process takes from the machine.'), 'ackd_build_info', (

@@ -515,20 +515,64 @@ def keep_breaking(address, stopping):
             send_bad_frame(address)
 
 
+def keep_stopping(process, stopping):
+    """Each time for longer than a worker may be late, and then long enough to catch up."""
+    while not stopping.wait(2.5):
+        process.send_signal(signal.SIGSTOP)
+        stopping.wait(1.8)
+        process.send_signal(signal.SIGCONT)
+
+
+def keep_doing(stack, what, target):
+    """Runs @what with @target in a thread, until all ends."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=what, args=(target, stopping))
+    thread.start()
+    stack.ending.callback(thread.join)
+    stack.ending.callback(stopping.set)
+
+
+def fill_memory(stack, bound):
+    """Frames that are never completed, one more until memory is short.  They are small: all
+    that is held stays between the marks of the first stage, where nobody is closed."""
+    for _ in range(160):
+        peer = stack.ending.enter_context(dial(bound['listen spec']))
+        peer.sendall(struct.pack('>I', 200_000) + bytes(100_000))
+        time.sleep(0.02)
+        if read_counters(bound['metrics'])[1]['ackd_worker_overload_stage'] > 0:
+            return
+    raise Trouble('16 MB of frames do not fill 8 MiB')
+
+
+def make_trouble_inside(stack):
+    """Three servers in trouble of their own: {(alert, address of /metrics)}."""
+    config = stack.scratch / 'misled.conf'
+    config.write_text('window = 1000\n')
+    misled, misled_bound = stack.start_ackd('misled', '--config', config, '--workers', '1')
+    config.write_text('window = many\n')
+    misled.send_signal(signal.SIGHUP)
+
+    _, short = stack.start_ackd('short', '--memory-limit', '8M', '--max-frame', '1M',
+                                '--frame-timeout', '0', '--workers', '1')
+    fill_memory(stack, short)
+
+    hindered, hindered_bound = stack.start_ackd('hindered', '--workers', '1')
+    keep_doing(stack, keep_stopping, hindered)
+    return {('AckdReloadFailed', misled_bound['metrics']), ('AckdOverload', short['metrics']),
+            ('AckdWorkerStalls', hindered_bound['metrics'])}
+
+
 def make_trouble(stack):
-    """Four servers in trouble: {alert: address of /metrics}."""
+    """Four servers in trouble with others: {(alert, address of /metrics)}."""
     _, stalled = stack.start_ackd('stalled', '--handler', 'delay:10m', '--workers', '1')
     peer = stack.ending.enter_context(dial(stalled['listen spec']))
     peer.sendall(submit(100))
 
     _, broken = stack.start_ackd('broken', '--workers', '1')
-    stopping = threading.Event()
-    breaker = threading.Thread(target=keep_breaking, args=(broken['listen spec'], stopping))
-    breaker.start()
-    stack.ending.callback(breaker.join)
-    stack.ending.callback(stopping.set)
+    keep_doing(stack, keep_breaking, broken['listen spec'])
 
-    _, full = stack.start_ackd('full', '--workers', '1', prefix=('prlimit', '--nofile=1024'))
+    _, full = stack.start_ackd('full', '--workers', '1', '--first-frame-timeout', '0',
+                               prefix=('prlimit', '--nofile=1024'))
     for _ in range(900):
         stack.ending.enter_context(dial(full['listen spec']))
 
@@ -542,7 +586,7 @@ def make_trouble(stack):
 
 def fire(_arguments, stack):
     """Complaints, if not exactly the alerts fire that ought to, each for its own server."""
-    wanted = make_trouble(stack)
+    wanted = make_trouble(stack) | make_trouble_inside(stack)
     addresses = sorted({address for _, address in wanted})
     node = stack.start_node_exporter(0)
     prometheus = stack.start_prometheus(0, {'tcp-server': addresses, 'node': [node]},
