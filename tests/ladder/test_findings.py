@@ -138,16 +138,17 @@ def test_the_ladder_runs(tmp_path):
         for name, row in rows.items():
             assert row["rate"][0] > 0 and row["cpu_ns"][0] > 0, name
             assert name in done.stdout
-        assert rows["unbuffered"]["calls"][0] == pytest.approx(4, abs=0.2)
-        assert rows["unbuffered"]["allocations"][0] == pytest.approx(1, abs=0.1)
-        assert rows["buffered"]["allocations"][0] == pytest.approx(1, abs=0.1)
-        assert rows["pooled"]["allocations"][0] < 0.1
-        assert rows["ackd epoll"]["allocations"][0] < 0.1
+        # The less a busy machine gets done, the larger is the share of what each connection costs.
+        assert 3.8 < rows["unbuffered"]["calls"][0] < 4.5
+        assert 0.9 < rows["unbuffered"]["allocations"][0] < 1.5
+        assert 0.9 < rows["buffered"]["allocations"][0] < 1.5
+        assert rows["pooled"]["allocations"][0] < 0.5
+        assert rows["ackd epoll"]["allocations"][0] < 0.5
         # With one message in flight: a read and a write; and a wait for ackd, which many
         # connections share, or in the worst case none.
-        most = {"buffered": 2.2, "pooled": 2.2, "ackd epoll": 3.1}
+        most = {"buffered": 2.5, "pooled": 2.5, "ackd epoll": 3.3}
         for name, calls in most.items():
-            assert rows[name]["calls"][0] < (0.1 if shape == "max" else calls), (shape, name)
+            assert rows[name]["calls"][0] < (0.5 if shape == "max" else calls), (shape, name)
     drawn = drawing.read_text()
     assert drawn.rstrip().endswith("</svg>")
     assert all(name in drawn for name in shapes["max"])
