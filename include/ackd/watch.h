@@ -53,7 +53,8 @@ struct ackd_conn {
     uint32_t queued_bytes; /* of acks, not yet the kernel's */
     uint32_t unanswered;   /* requests that wait for the handler */
     const char *state;     /* "open", "flushing", "lingering" or "closing"; static */
-    const char *paused; /* why it is not read: "ack_backlog", "window", "memory", or ""; static */
+    /* Why it is not read: "ack_backlog", "window", "memory", "overload", or ""; static. */
+    const char *paused;
     char peer[ACKD_PEER_SIZE];
 };
 

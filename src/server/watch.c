@@ -238,7 +238,9 @@ static const char *pause_word(uint8_t pause)
         return "ack_backlog";
     if (pause & PAUSE_WINDOW)
         return "window";
-    return pause & PAUSE_MEMORY ? "memory" : "";
+    if (pause & PAUSE_MEMORY)
+        return "memory";
+    return pause & PAUSE_OVERLOAD ? "overload" : "";
 }
 
 /* What has left of the acks to @entry's requests: the session counts only what came in. */
