@@ -69,11 +69,14 @@ static int set_up(struct uring *uring, size_t index)
         status = io_uring_queue_init_params(URING_SQ_COUNT, &uring->ring, &params);
         if (status == 0 && (params.features & FEATURES) != FEATURES) {
             io_uring_queue_exit(&uring->ring);
+            uring->ring.ring_fd = -1;
             return -EINVAL;
         }
     }
-    if (status < 0)
+    if (status < 0) {
+        uring->ring.ring_fd = -1; /* 0, otherwise: somebody else's */
         return status;
+    }
     uring->enabled = !(uring->ring.flags & IORING_SETUP_R_DISABLED);
 
     /* Entry i of the ring is always entry i of the array. */
