@@ -39,6 +39,10 @@ enum {
      * throughput, with a quarter two thirds; one buffer serves all sockets of a worker. */
     ENGINE_RECV_SIZE = 256 * 1024,
 
+    /* Bytes that have been sent and still stand before the rest of a buffer, if there were so many:
+     * its owner sees what was cut in two. */
+    ENGINE_SENT_KEPT_SIZE = 16,
+
     /* Connections accepted from one listener in a turn: established ones come first. */
     ENGINE_ACCEPT_COUNT_MAX = 16,
 

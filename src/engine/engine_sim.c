@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "engine/socket_ops.h"
 
 /* Bytes on their way, oldest first. */
 struct pipe {
@@ -219,7 +220,7 @@ static int sim_send(struct engine *engine, struct engine_socket *socket, struct 
         send_some(engine, socket, buffer);
     if (buffer_size(buffer) == 0)
         return ENGINE_SENT;
-    socket->sending = buffer;
+    socket->sending = socket_ops_shrink(engine, buffer);
     socket->send_progress_ms = engine->turn_ms;
     return ENGINE_SENDING;
 }

@@ -237,11 +237,14 @@ static void update(struct engine_uring *self, struct engine_socket *socket)
 
 /* --- receiving --- */
 
-/* What a receive of @size bytes says about how the socket is best received from. */
+/* What a receive of @size bytes says about how the socket is best received from.  A unix socket is
+ * never deep: a receive from it stops behind descriptors that are passed, and no poll tells of the
+ * rest. */
 static void judge_depth(struct engine_socket *socket, size_t size)
 {
     if (size >= URING_BUFFER_SIZE) {
-        socket->uring.deep = 1;
+        if (!socket->uring.deep)
+            socket->uring.deep = socket_ops_is_tcp(socket);
         socket->uring.shallow_count = 0;
     } else if (socket->uring.deep && size <= SHALLOW_SIZE) {
         if (++socket->uring.shallow_count >= SHALLOW_COUNT)
@@ -347,8 +350,8 @@ static void receive_again(struct engine_uring *self, struct engine_socket *socke
     list(self, socket);
 }
 
-/* Receives what is at hand; @at_end when the peer's end is behind it, of which no poll will tell
- * any more. */
+/* Receives what is at hand; @at_end when the peer's end is behind it.  Of that no poll will tell
+ * any more, nor of what is behind urgent data, at which a receive stops. */
 static void receive_now(struct engine_uring *self, struct engine_socket *socket, bool at_end)
 {
     if (socket->closing || socket->broken || !socket->receiving)
@@ -361,7 +364,7 @@ static void receive_now(struct engine_uring *self, struct engine_socket *socket,
     socket->turn = self->turn;
     const ssize_t size = socket_ops_recv(socket, self->receive_buffer);
     counter_add(&self->engine.counters->syscalls_recv, 1);
-    if (size == ENGINE_RECV_SIZE || (size > 0 && at_end))
+    if (size == ENGINE_RECV_SIZE || (size > 0 && (at_end || socket_ops_is_at_mark(socket))))
         receive_again(self, socket);
     if (size > 0)
         say_received(self, socket, (struct bytes){self->receive_buffer, (size_t)size});

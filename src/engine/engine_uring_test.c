@@ -5,6 +5,11 @@
  * engine_test.c has the rules that all engines keep.  This one looks inside, so it includes the
  * sources: it holds completions back, and makes some that must not be.  All of it is done in each
  * way in which a ring may be set up, whatever this kernel prefers. */
+#include "engine/socket_ops.h"
+
+/* Socket pairs stand for TCP here: what is written to them has arrived. */
+#define socket_ops_is_tcp(socket) ((socket)->fd >= 0)
+
 #include "engine/engine_uring.c"
 #include "engine/uring.c"
 

@@ -2,7 +2,7 @@
  *
  * socket_ops - what the engines on real sockets do alike (socket_ops.h)
  *
- * Sources: accept(2), send(2), tcp(7). */
+ * Sources: accept(2), send(2), tcp(7), sockatmark(3). */
 #include "engine/socket_ops.h"
 
 #include <errno.h>
@@ -79,11 +79,14 @@ struct buffer *socket_ops_shrink(struct engine *engine, struct buffer *buffer)
     if (size * SHRINK_FACTOR > buffer->capacity)
         return buffer;
 
-    struct buffer *const smaller = buffer_take(engine->pool, size);
+    const uint32_t kept =
+        buffer->begin < ENGINE_SENT_KEPT_SIZE ? buffer->begin : ENGINE_SENT_KEPT_SIZE;
+    struct buffer *const smaller = buffer_take(engine->pool, kept + size);
     if (!smaller)
         return buffer;
-    memcpy(smaller->data, buffer->data + buffer->begin, size);
-    smaller->end = (uint32_t)size;
+    memcpy(smaller->data, buffer->data + buffer->begin - kept, kept + size);
+    smaller->begin = kept;
+    smaller->end = kept + (uint32_t)size;
     smaller->tag = buffer->tag;
     buffer_put(engine->pool, buffer);
     return smaller;
@@ -105,6 +108,22 @@ int socket_ops_error(const struct engine_socket *socket)
 
     getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &code, &size);
     return code != 0 ? -code : -ECONNRESET;
+}
+
+bool socket_ops_is_tcp(const struct engine_socket *socket)
+{
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+
+    return getsockopt(socket->fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+           protocol == IPPROTO_TCP;
+}
+
+bool socket_ops_is_at_mark(const struct engine_socket *socket)
+{
+    int is_at_mark = 0;
+
+    return ioctl(socket->fd, SIOCATMARK, &is_at_mark) == 0 && is_at_mark;
 }
 
 void socket_ops_reset_on_close(const struct engine_socket *socket)

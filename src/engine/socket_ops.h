@@ -23,9 +23,17 @@ int socket_ops_send(struct engine *engine, struct engine_socket *socket, struct 
 void socket_ops_took(struct engine *engine, struct engine_socket *socket, struct buffer *buffer,
                      size_t size);
 
-/* Moves the rest of @buffer to a smaller one, where that saves much: a peer that reads nothing
- * must not hold the room of a full receive buffer's acks. */
+/* Moves the rest of @buffer, and the ENGINE_SENT_KEPT_SIZE bytes before it, to a smaller one, where
+ * that saves much: a peer that reads nothing must not hold the room of a full receive buffer's
+ * acks. */
 struct buffer *socket_ops_shrink(struct engine *engine, struct buffer *buffer);
+
+/* Whether it is a socket of TCP, not a unix socket.  A system call. */
+bool socket_ops_is_tcp(const struct engine_socket *socket);
+
+/* Whether urgent data of TCP comes next: a receive stops there, and the next one leaves it out.  A
+ * system call. */
+bool socket_ops_is_at_mark(const struct engine_socket *socket);
 
 /* Marks the connection as broken and says so, unless that was done. */
 void socket_ops_broken(struct engine *engine, struct engine_socket *socket, int code);

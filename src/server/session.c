@@ -30,7 +30,9 @@ static uint32_t count_unsent(const struct buffer *acks, uint8_t submit_ack_comma
     const uint8_t *const end = acks->data + acks->end;
     uint32_t count = 0;
 
-    /* A buffer of acks begins with a whole one: that of which a part is sent is still there. */
+    /* A buffer of acks begins with a whole one: that of which a part is sent is still there, in a
+     * buffer to which the rest was moved, too. */
+    _Static_assert((int)ACK_FRAME_SIZE <= (int)ENGINE_SENT_KEPT_SIZE, "its head is kept");
     for (size_t i = 1; i <= (size + ACK_FRAME_SIZE - 1) / ACK_FRAME_SIZE; i++)
         count += end[ACK_COMMAND_OFFSET - (ptrdiff_t)(i * ACK_FRAME_SIZE)] == submit_ack_command;
     assert(count <= acks->tag);

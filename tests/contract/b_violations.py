@@ -8,7 +8,7 @@ import socket
 import pytest
 
 import wire
-from client import Canary, wait_for
+from client import Canary, Client, wait_for
 from wire import CONN, SUBMIT
 
 MAX_FRAME = 65536
@@ -154,6 +154,38 @@ def test_urgent_data(server):
         client.socket.send(b"!", socket.MSG_OOB)
         client.send(wire.submit(2))
         client.expect_acks(2)
+
+
+def send_in_two_pieces(started, address, send_first):
+    """Two pieces of SUBMITs at once; what send_first() adds to the first ends a recv(2) there."""
+    with Client(address) as client:
+        for _ in range(6):  # so large that a worker receives them in one piece
+            client.exchange(wire.submits(2000, b"x" * 22), wire.acks(2000))
+        started.pause()
+        send_first(client.socket, wire.submits(1000))
+        client.send(wire.submits(1000, first=1001))
+        started.resume()
+        client.expect_acks(2000)
+
+
+def test_urgent_data_between_two_pieces(start, engine):
+    """A receive ends there: what stands behind it is received all the same."""
+    started = start(f"--engine={engine}", "--workers=1")
+
+    def send_first(peer, data):
+        peer.sendall(data)
+        peer.send(b"!", socket.MSG_OOB)
+
+    send_in_two_pieces(started, started.addresses["spec"], send_first)
+
+
+def test_descriptors_between_two_pieces(start, engine, tmp_path):
+    """They are passed on a unix socket: a receive ends there, and nobody takes them."""
+    started = start(f"--engine={engine}", "--workers=1", listen=(f"unix:{tmp_path}/ackd.sock",))
+    before = started.descriptor_count()
+    send_in_two_pieces(started, started.listeners[0][0],
+                       lambda peer, data: socket.send_fds(peer, [data], [0]))
+    wait_for(lambda: started.descriptor_count() <= before, "none is kept")
 
 
 def test_many_at_once(server):
