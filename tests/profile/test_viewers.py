@@ -271,3 +271,22 @@ def test_page_of_a_sleeping_server(start, browser):
     browser.open(server.url + "ui?profile=profile&seconds=1&hz=1")
     browser.wait("return document.getElementById('status').textContent.includes("
                  "'nothing in this profile')")
+
+
+def varint(number):
+    """As profile.proto has it: a negative number has all 64 bits."""
+    number %= 2**64
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7f | 0x80)
+        number >>= 7
+    return [*encoded, number]
+
+
+def test_page_reads_numbers_of_both_signs(deleted, browser):
+    """Of what was freed or has ended, a difference says so with negative numbers."""
+    browser.open(deleted.url + "ui?profile=goroutine")
+    numbers = [0, 1, 127, 128, 2**28 - 1, 2**28, 2**53 - 1, -1, -2, -1500, -2**28, -2**28 - 1,
+               -2**53 + 1, -2**63]
+    encoded = sum(map(varint, numbers), [])
+    assert browser.run(f"return readNumbers(new Uint8Array({encoded}))") == numbers

@@ -30,8 +30,9 @@ function readMessage(bytes, fields) {
       else high += (byte & 0x7f) * 2 ** (shift - 28);
       if (byte < 0x80) break;
     }
-    const value = high * 2 ** 28 + low;
-    return high >= 2 ** 35 ? value - 2 ** 64 : value; // negative ones have all 64 bits
+    // Negative ones have all 64 bits: the sum of both parts would be rounded, so the sign is taken
+    // off the upper 36 before.
+    return (high >= 2 ** 35 ? high - 2 ** 36 : high) * 2 ** 28 + low;
   }
 
   while (position < bytes.length) {
