@@ -389,8 +389,9 @@
   }
 
   // Where profiles are, seen from here: what listens on loopback or on every address goes by the
-  // name that this page goes by.
+  // name that this page goes by. Nowhere if there are none, or on a unix socket.
   function profilesUrl(address) {
+    if (!address || address.startsWith('unix:')) return '';
     const url = new URL(`http://${address}/debug/pprof/ui`);
     if (/^(127\.|0\.0\.0\.0$|\[::1?\]$)/.test(url.hostname)) url.hostname = location.hostname;
     return url.href;
@@ -407,8 +408,8 @@
     $('version').textContent = server.version;
     $('started').textContent = day(server.started_ms);
     $('started').dateTime = new Date(server.started_ms).toISOString();
-    $('profiles').hidden = !server.profiles;
-    if (server.profiles) $('profiles').href = profilesUrl(server.profiles);
+    $('profiles').href = profilesUrl(server.profiles);
+    $('profiles').hidden = !profilesUrl(server.profiles);
     document.title = `ackd ${server.listeners.length ? server.listeners[0].address : ''}`;
   }
 

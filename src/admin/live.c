@@ -17,6 +17,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/units.h"
 
 static const char *const range_words[HISTORY_RANGE_COUNT] = {"1m", "1h", "1d"};
@@ -36,23 +37,6 @@ struct live {
 };
 
 /* --- writing JSON --- */
-
-/* @text between quotes. */
-static void put_text(FILE *to, const char *text)
-{
-    fputc('"', to);
-    for (; *text; text++) {
-        const unsigned char byte = (unsigned char)*text;
-
-        if (byte == '"' || byte == '\\')
-            fprintf(to, "\\%c", byte);
-        else if (byte < ' ')
-            fprintf(to, "\\u%04x", byte);
-        else
-            fputc(byte, to);
-    }
-    fputc('"', to);
-}
 
 /* Counts are written whole, times with six places. */
 static void put_number(FILE *to, double value)
@@ -106,13 +90,13 @@ static void put_options(FILE *to, const struct live *live, const struct ackd_adm
     fputs("\"options\":{", to);
     for (size_t i = 0; i < fact_count; i++) {
         fputs(i > 0 ? "," : "", to);
-        put_text(to, facts[i].name);
+        json_put_text(to, facts[i].name);
         fputc(':', to);
-        put_text(to, facts[i].value);
+        json_put_text(to, facts[i].value);
     }
     fputs("},\"profiles\":", to);
     if (live->profiles_address[0])
-        put_text(to, live->profiles_address);
+        json_put_text(to, live->profiles_address);
     else
         fputs("null", to);
 }
@@ -127,7 +111,7 @@ static void put_names(FILE *to, const struct live *live)
 
         ackd_server_series_name(live->server, i, name);
         fputs(i > 0 ? "," : "", to);
-        put_text(to, name);
+        json_put_text(to, name);
     }
     fputs("]", to);
 }
@@ -143,16 +127,16 @@ static char *make_head(const struct live *live, const struct ackd_admin_fact *fa
     if (!to)
         return NULL;
     fprintf(to, "\"schema\":%d,\"server\":{\"version\":", LIVE_SCHEMA);
-    put_text(to, ackd_version());
+    json_put_text(to, ackd_version());
     fputs(",\"compiler\":", to);
-    put_text(to, COMPILER);
+    json_put_text(to, COMPILER);
     fprintf(to, ",\"pid\":%d,\"started_ms\":%" PRIu64 ",\"workers\":%u,\"conns_max\":%u,",
             (int)getpid(), live->wall_start_ms, ackd_server_worker_count(server),
             ackd_server_conns_max(server));
     fputs("\"listeners\":[", to);
     for (size_t i = 0; i < ackd_server_listen_count(server); i++) {
         fputs(i > 0 ? ",{\"address\":" : "{\"address\":", to);
-        put_text(to, ackd_server_listen_address(server, i));
+        json_put_text(to, ackd_server_listen_address(server, i));
         fprintf(to, ",\"dialect\":\"%s\"}", ackd_server_listen_dialect(server, i));
     }
     fputs("],", to);
@@ -301,7 +285,7 @@ static void put_conn(FILE *to, const struct ackd_conn *conn)
 {
     fprintf(to, "{\"id\":\"%u-%u-%u\",\"worker\":%u,\"peer\":", conn->worker, conn->slot,
             conn->generation, conn->worker);
-    put_text(to, conn->peer);
+    json_put_text(to, conn->peer);
     fprintf(to,
             ",\"state\":\"%s\",\"paused\":\"%s\",\"age_s\":%u,\"rate\":%.1f,\"in\":%" PRIu64
             ",\"out\":%" PRIu64 ",\"queued_bytes\":%u,\"unanswered\":%u}",

@@ -19,12 +19,21 @@ void lock_deinit(struct lock *lock)
     pthread_mutex_destroy(&lock->mutex);
 }
 
+/* The begin is stored before the waiter is counted, so that who sees one counted never charges from
+ * a begin of long ago.  At any time when some are counted, there was somebody waiting at every
+ * moment since wait_begin_ns:
+ * - when wait_begin_ns is written, there was from the written time on: a waiter writes when it
+ *   began itself, a holder writes the present time while others are counted;
+ * - who found nobody counted wrote it and waits since; a later writer is covered as above;
+ * - who found another counted waits since then, and up to then it was true for that other.
+ * So several who come at once may overwrite each other's begin, but all of these waits are real. */
 static void wait_for(struct lock *lock)
 {
     const uint64_t begin_ns = clock_monotonic_ns();
 
-    if (atomic_fetch_add(&lock->waiting_count, 1) == 0)
+    if (atomic_load(&lock->waiting_count) == 0)
         atomic_store(&lock->wait_begin_ns, begin_ns);
+    atomic_fetch_add(&lock->waiting_count, 1);
     pthread_mutex_lock(&lock->mutex);
     atomic_fetch_sub(&lock->waiting_count, 1);
     if (ackd_hook_lock_waited)
@@ -37,9 +46,14 @@ void lock_take(struct lock *lock)
         wait_for(lock);
 }
 
-/* Others wait while the calling thread holds the lock. */
-static void charge(struct lock *lock, uint32_t waiting_count)
+/* Charges the calling thread, which holds the lock, for those who wait for it. */
+static void charge(struct lock *lock)
 {
+    /* Acquire: what was stored before a waiter was counted is seen below. */
+    const uint32_t waiting_count = atomic_load_explicit(&lock->waiting_count, memory_order_acquire);
+
+    if (waiting_count == 0)
+        return;
     const uint64_t now_ns = clock_monotonic_ns();
     const uint64_t begin_ns = atomic_exchange(&lock->wait_begin_ns, now_ns);
 
@@ -49,19 +63,13 @@ static void charge(struct lock *lock, uint32_t waiting_count)
 
 void lock_release(struct lock *lock)
 {
-    const uint32_t waiting_count = atomic_load_explicit(&lock->waiting_count, memory_order_relaxed);
-
-    if (waiting_count > 0)
-        charge(lock, waiting_count);
+    charge(lock);
     pthread_mutex_unlock(&lock->mutex);
 }
 
 void lock_wait(struct lock *lock, pthread_cond_t *condition, const struct timespec *deadline)
 {
-    const uint32_t waiting_count = atomic_load_explicit(&lock->waiting_count, memory_order_relaxed);
-
-    if (waiting_count > 0)
-        charge(lock, waiting_count);
+    charge(lock);
     if (deadline)
         pthread_cond_timedwait(condition, &lock->mutex, deadline);
     else

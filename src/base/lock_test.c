@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * lock_test - one at a time; waiting gives the lock up.  profile/contention_test.c looks at what a
- * profiler is told */
+ * lock_test - one at a time; who waits is known; waiting gives the lock up.
+ * profile/contention_test.c looks at what a profiler is told */
 #include "base/lock.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,7 +15,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
-enum { ROUND_COUNT = 20000, THREAD_COUNT = 4 };
+enum { ROUND_COUNT = 20000, WAIT_COUNT = 200000, THREAD_COUNT = 4 };
 
 struct shared {
     struct lock lock;
@@ -49,6 +50,64 @@ static void one_at_a_time(void **state)
     assert_int_equal(shared.number, ROUND_COUNT * THREAD_COUNT);
     assert_int_equal(shared.lock.waiting_count, 0);
     lock_deinit(&shared.lock);
+}
+
+struct rounds {
+    struct lock lock;
+    atomic_int begun;
+    atomic_int ended;
+};
+
+static void wait_until(atomic_int *number, int wanted)
+{
+    while (atomic_load(number) < wanted)
+        sched_yield();
+}
+
+static void *wait_each_round(void *context)
+{
+    struct rounds *const rounds = context;
+
+    for (int i = 1; i <= WAIT_COUNT; i++) {
+        wait_until(&rounds->begun, i);
+        lock_take(&rounds->lock);
+        lock_release(&rounds->lock);
+        atomic_store(&rounds->ended, i);
+    }
+    return NULL;
+}
+
+/* Holds the lock until somebody waits; true if the wait is then known to have begun since. */
+static bool is_told_the_begin(struct rounds *rounds, int round)
+{
+    lock_take(&rounds->lock);
+    const uint64_t begin_ns = clock_monotonic_ns();
+    atomic_store(&rounds->begun, round);
+    for (int i = 1; atomic_load(&rounds->lock.waiting_count) == 0; i++) {
+        if (i % 10000 == 0)
+            sched_yield();
+    }
+    const uint64_t told_ns = atomic_load(&rounds->lock.wait_begin_ns);
+    lock_release(&rounds->lock);
+    wait_until(&rounds->ended, round);
+    return told_ns >= begin_ns;
+}
+
+/* Whoever sees that there is a waiter sees since when: not since when there was one before. */
+static void who_is_counted_has_begun(void **state)
+{
+    struct rounds rounds = {.begun = 0};
+    pthread_t thread;
+    int untold_count = 0;
+
+    (void)state;
+    lock_init(&rounds.lock);
+    assert_int_equal(thread_start(&thread, "test-wait", wait_each_round, &rounds), 0);
+    for (int i = 1; i <= WAIT_COUNT; i++)
+        untold_count += !is_told_the_begin(&rounds, i);
+    pthread_join(thread, NULL);
+    assert_int_equal(untold_count, 0);
+    lock_deinit(&rounds.lock);
 }
 
 static void *make_ready(void *context)
@@ -100,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_at_a_time),
+        cmocka_unit_test(who_is_counted_has_begun),
         cmocka_unit_test(waiting_gives_it_up),
         cmocka_unit_test(waiting_ends_at_the_deadline),
     };

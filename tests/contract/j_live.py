@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
 import time
@@ -166,6 +167,21 @@ def test_a_unix_peer_has_no_address(start, tmp_path):
         client.round_trip()
         peer = ask_conns(started, "rate")["list"][0]["peer"]
     assert not re.search(r"\d+\.\d+", peer)
+
+
+@pytest.mark.parametrize("name, shown", [(b"\xff", "\xff"), (b"gr\xfc\xdfe", "grüße"),
+                                         ("grüße€😀".encode(), "grüße€😀"), (b"\xe2\x82", "â\x82"),
+                                         (b'"\\\x01', '"\\\x01')])
+def test_any_path_is_legal_json(start, tmp_path, name, shown):
+    """What is no UTF-8 is shown as Latin-1; json.loads() takes UTF-8 only."""
+    path = f"{tmp_path}/{os.fsdecode(name)}.sock"
+    started = start("--workers=1", listen=[f"unix:{path}"])
+    server = ask(started)["server"]
+    wanted = f"unix:{tmp_path}/{shown}.sock"
+    assert server["listeners"] == [{"address": wanted, "dialect": "spec"}]
+    assert server["options"]["listen"] == wanted
+    with started.connect() as client:
+        client.round_trip()
 
 
 # The page

@@ -143,7 +143,7 @@ class Ackd(Attached):
         self.listeners = []  # (address, dialect), in order
         self.metrics_address = None
         self.pprof_address = None
-        for line in self.ports_path.read_text().splitlines():
+        for line in self.ports_path.read_text(errors="surrogateescape").splitlines():
             kind, address, *rest = line.split(" ")
             if kind == "metrics":
                 self.metrics_address = parse_address(address)

@@ -301,6 +301,18 @@ def test_profiles_are_linked_where_the_server_has_them(browser, server, tmp_path
         profiled.close()
 
 
+def test_profiles_on_a_unix_socket_are_not_linked(browser, tmp_path):
+    """No browser gets there; the page is drawn all the same."""
+    profiled = Ackd(os.environ["ACKD"], tmp_path, "--workers=1", "--sandbox=off",
+                    pprof=f"unix:{tmp_path}/profiles")
+    try:
+        open_page(browser, profiled)
+        assert not browser.find_element(By.ID, "profiles").is_displayed()
+        assert complaints(browser) == []
+    finally:
+        profiled.close()
+
+
 def test_a_restart_is_survived_and_said(browser, server, tmp_path):
     open_page(browser, server)
     wait_a_tick(browser)

@@ -271,3 +271,51 @@ def test_page_of_a_sleeping_server(start, browser):
     browser.open(server.url + "ui?profile=profile&seconds=1&hz=1")
     browser.wait("return document.getElementById('status').textContent.includes("
                  "'nothing in this profile')")
+
+
+def varint(number):
+    """As profile.proto has it: a negative number has all 64 bits."""
+    number %= 2**64
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7f | 0x80)
+        number >>= 7
+    return [*encoded, number]
+
+
+def test_page_reads_numbers_of_both_signs(deleted, browser):
+    """Of what was freed or has ended, a difference says so with negative numbers."""
+    browser.open(deleted.url + "ui?profile=goroutine")
+    numbers = [0, 1, 127, 128, 2**28 - 1, 2**28, 2**53 - 1, -1, -2, -1500, -2**28, -2**28 - 1,
+               -2**53 + 1, -2**63]
+    encoded = sum(map(varint, numbers), [])
+    assert browser.run(f"return readNumbers(new Uint8Array({encoded}))") == numbers
+
+
+# As much has gone as has come, all in all.
+DIFFERENCE = """
+const frame = (name) => ({name, file: '', line: 0, kind: 'own'});
+const sample = (value, ...names) => ({values: [value], thread: '', frames: names.map(frame)});
+state.profile = {types: [{name: 'inuse_space', unit: 'bytes'}], comments: [], time: 0, duration: 0,
+  samples: [sample(300, 'grown', 'parent'), sample(-100, 'shrunk', 'parent'),
+    sample(100, 'swapped'), sample(-300, 'swapped')]};
+document.getElementById('type').value = 0;
+redraw();
+return Object.fromEntries([...document.querySelectorAll('#flames div')].map((box) =>
+  [box.textContent, [box.style.left, box.style.width, box.title]]));
+"""
+
+
+def test_page_draws_a_difference(deleted, browser):
+    """Boxes are as wide as their values are large, whatever the sign, within their parents'."""
+    browser.open(deleted.url + "ui?profile=threadcreate")
+    browser.wait("return !document.getElementById('top').hidden")
+    boxes = browser.run(DIFFERENCE)
+    assert boxes == {
+        "all": ["0%", "100%", "all  0, 0.0 %"],
+        "parent": ["0%", "50%", "parent  200 B, 25.0 %"],
+        "grown": ["0%", "37.5%", "grown  300 B, 37.5 %"],
+        "shrunk": ["37.5%", "12.5%", "shrunk  -100 B, -12.5 %"],
+        "swapped": ["50%", "50%", "swapped  -200 B, -25.0 %"]}
+    assert browser.run("return document.getElementById('status').hidden"), "there is something"
+    assert browser.run(ROWS) == ["grown", "swapped", "shrunk", "parent"]

@@ -30,8 +30,9 @@ function readMessage(bytes, fields) {
       else high += (byte & 0x7f) * 2 ** (shift - 28);
       if (byte < 0x80) break;
     }
-    const value = high * 2 ** 28 + low;
-    return high >= 2 ** 35 ? value - 2 ** 64 : value; // negative ones have all 64 bits
+    // Negative ones have all 64 bits: the sum of both parts would be rounded, so the sign is taken
+    // off the upper 36 before.
+    return (high >= 2 ** 35 ? high - 2 ** 36 : high) * 2 ** 28 + low;
   }
 
   while (position < bytes.length) {
@@ -163,8 +164,15 @@ async function fetchProfile(url) {
 
 // --- the tree ---
 
+// In a difference some values are negative. What has come and what has gone may cancel out in
+// `value`; `weight`, the sum without the signs, is what boxes and percentages are made by.
 function makeNode(frame, parent) {
-  return {frame, parent, value: 0, own: 0, children: new Map()};
+  return {frame, parent, value: 0, weight: 0, own: 0, children: new Map()};
+}
+
+function addValue(node, value) {
+  node.value += value;
+  node.weight += Math.abs(value);
 }
 
 function makeTree(profile, options) {
@@ -177,12 +185,12 @@ function makeTree(profile, options) {
     if (options.threads && sample.thread)
       frames.unshift({name: sample.thread, file: '', line: 0, kind: 'foreign'});
     let node = root;
-    node.value += value;
+    addValue(node, value);
     for (const frame of frames) {
       const key = `${frame.kind} ${frame.name} ${frame.file}`;
       if (!node.children.has(key)) node.children.set(key, makeNode(frame, node));
       node = node.children.get(key);
-      node.value += value;
+      addValue(node, value);
     }
     node.own += value;
   }
@@ -232,7 +240,7 @@ function describe(node) {
   const {frame} = node;
   const where = frame.file ? `  ${frame.file}:${frame.line}` : '';
   return `${frame.name}  ${format(node.value, unit())}, ` +
-    `${percent(node.value, state.tree.value)}${where}`;
+    `${percent(node.value, state.tree.weight)}${where}`;
 }
 
 function addBox(node, depth, left, width, isAbove) {
@@ -260,7 +268,7 @@ function drawBelow(node, depth, left, width) {
   addBox(node, depth, left, width, false);
   const children = [...node.children.values()].sort((a, b) => b.value - a.value);
   for (const child of children) {
-    const share = node.value === 0 ? 0 : child.value / node.value * width;
+    const share = child.weight / node.weight * width;
     if (share >= SMALLEST) rows = Math.max(rows, drawBelow(child, depth + 1, left, share));
     left += share;
   }
@@ -299,7 +307,7 @@ function mark() {
     row.classList.toggle('found', isFound(row.dataset.name));
   const found = at('search').value ? sumFound(state.tree, isFound) : 0;
   at('found').textContent = at('search').value
-    ? `${format(found, unit())}, ${percent(found, state.tree.value)}` : '';
+    ? `${format(found, unit())}, ${percent(found, state.tree.weight)}` : '';
 }
 
 // --- the table ---
@@ -319,7 +327,8 @@ function countFunctions(type) {
     });
   }
   return [...rows.values()].filter((row) => row.flat !== 0 || row.sum !== 0)
-    .sort((a, b) => b[state.sort] - a[state.sort] || b.sum - a.sum);
+    .sort((a, b) => Math.abs(b[state.sort]) - Math.abs(a[state.sort]) ||
+      Math.abs(b.sum) - Math.abs(a.sum));
 }
 
 function addCell(row, text, isText) {
@@ -329,7 +338,7 @@ function addCell(row, text, isText) {
 }
 
 function drawTable() {
-  const total = state.tree.value;
+  const total = state.tree.weight;
   const body = at('top').tBodies[0];
 
   body.replaceChildren();
@@ -358,7 +367,7 @@ function redraw() {
   at('facts').textContent = `${format(state.tree.value, unit())} in all` +
     (state.profile.duration ? ` in ${format(state.profile.duration, 'nanoseconds')}` : '') +
     `, taken ${new Date(state.profile.time / 1e6).toLocaleString()}`;
-  at('status').hidden = state.tree.value !== 0;
+  at('status').hidden = state.tree.weight !== 0;
   at('status').textContent = 'There is nothing in this profile: no thread was running, ' +
     'or nothing of the kind has happened.';
 }
