@@ -308,8 +308,10 @@ int ackd_profile_server_start(struct ackd_profile_server **ret_server,
     status = server ? start(server, &address, options, error)
                     : error_raise(error, -ENOMEM, "no memory for the profile server");
     if (status < 0) {
-        if (server)
+        if (server) {
             jobs_stop(server->jobs);
+            jobs_free(server->jobs);
+        }
         free(server);
         atomic_flag_clear(&is_taken);
         return status;
@@ -327,8 +329,10 @@ void ackd_profile_server_stop(struct ackd_profile_server *server)
 {
     if (!server)
         return;
+    /* All that wait are to be answered before http goes; until it has gone, more may come. */
     jobs_stop(server->jobs);
     http_stop(server->http);
+    jobs_free(server->jobs);
     free(server);
     atomic_flag_clear(&is_taken);
 }
