@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,6 +90,53 @@ static bool has_stack(const struct profile *profile, const char *label, const ch
     }
     symbols_close(symbols);
     return has;
+}
+
+/* Lets nothing more of @resource be had.  Gives the limit that there was. */
+static struct rlimit use_up(int resource)
+{
+    struct rlimit before;
+
+    assert_int_equal(getrlimit(resource, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(resource, &none), 0);
+    return before;
+}
+
+/* Comes first: the list of threads is kept open. */
+static void does_not_begin_without_a_list_of_threads(void **state)
+{
+    struct ackd_error error;
+
+    (void)state;
+    burn(200);
+    const struct rlimit before = use_up(RLIMIT_NOFILE);
+    const int status = sampler_start(1000, &error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, -EMFILE);
+    assert_non_null(strstr(error.text, "cannot list the threads"));
+    start(1000);
+    burn(50);
+    struct profile *const profile = sampler_stop();
+    assert_in_range(profile_total(profile, 1), 40 * NS_PER_MS, 150 * NS_PER_MS);
+    profile_free(profile);
+}
+
+/* Timers need room for their signals.  Once there is some, what was used since the beginning
+ * counts, and not what was used before. */
+static void timers_that_come_late_count_from_the_beginning(void **state)
+{
+    (void)state;
+    burn(300);
+    const struct rlimit before = use_up(RLIMIT_SIGPENDING);
+    start(100);
+    burn(100);
+    no_timer_is_left();
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &before), 0);
+    burn(100);
+    struct profile *const profile = sampler_stop();
+    assert_in_range(profile_total(profile, 1), 180 * NS_PER_MS, 260 * NS_PER_MS);
+    profile_free(profile);
 }
 
 static void counts_cpu_time_not_sleep(void **state)
@@ -222,9 +270,11 @@ static void stacks_of_threads_that_sleep_or_refuse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(does_not_begin_without_a_list_of_threads),
         cmocka_unit_test(counts_cpu_time_not_sleep),
         cmocka_unit_test(counts_time_that_it_was_not_signalled),
         cmocka_unit_test(finds_threads_that_come_later),
+        cmocka_unit_test(timers_that_come_late_count_from_the_beginning),
         cmocka_unit_test(one_at_a_time_and_again),
         cmocka_unit_test(foreign_signals_do_nothing),
         cmocka_unit_test(stacks_of_threads_that_sleep_or_refuse),
