@@ -299,10 +299,13 @@ static void for_each_slot(void (*visit)(struct slot *))
     }
 }
 
-/* Frees the slot of a thread that has gone. */
+/* Frees the slot of a thread that has gone.  One that is missing in the list may be there all the
+ * same: the kernel leaves some out when others go meanwhile. */
 static void bury(struct slot *slot)
 {
-    if (tasks_have(&sampler.tasks, slot->tid))
+    uint64_t used_ns;
+
+    if (tasks_have(&sampler.tasks, slot->tid) || read_clock(slot->tid, &used_ns))
         return;
     disarm(slot);
     if (sampler.profile) {
