@@ -478,35 +478,33 @@ struct profile *sampler_stop(void)
 
 /* --- stacks of all threads --- */
 
-/* Asks thread @tid for its stack.  NULL: it cannot answer. */
-static struct slot *ask(pid_t tid)
+/* Asks thread @tid for its stack, if it can answer. */
+static void ask(pid_t tid)
 {
     struct slot *slot = find_slot(tid);
     siginfo_t info = {.si_signo = SIGPROF, .si_code = SI_QUEUE};
 
     if (!tasks_take_signals(tid))
-        return NULL;
+        return;
     if (!slot)
         slot = make_slot(tid);
     if (!slot)
-        return NULL;
+        return;
     atomic_store(&slot->capture, CAPTURE_WANTED);
     info.si_pid = getpid();
     info.si_value.sival_int = number_of(slot);
-    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGPROF, &info) == 0)
-        return slot;
-    atomic_store(&slot->capture, CAPTURE_IDLE);
-    return NULL;
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGPROF, &info) < 0)
+        atomic_store(&slot->capture, CAPTURE_IDLE);
 }
 
-/* Waits for the answer of @slot, but not beyond @deadline.  True if it is there. */
+/* Waits for the answer of @slot, but not beyond @deadline.  True if it is there.  What others post
+ * meanwhile is not missed later: that they are done stands in their slots. */
 static bool wait_for(struct slot *slot, const struct timespec *deadline)
 {
-    int expected = CAPTURE_WANTED;
-
     while (atomic_load(&slot->capture) != CAPTURE_DONE) {
         if (sem_clockwait(&sampler.captured, CLOCK_MONOTONIC, deadline) == 0 || errno == EINTR)
             continue;
+        int expected = CAPTURE_WANTED;
         /* Too late; but what it has begun to write it will end. */
         if (atomic_compare_exchange_strong(&slot->capture, &expected, CAPTURE_IDLE))
             return false;
@@ -523,25 +521,36 @@ static void add_stack(struct profile *profile, pid_t tid, const uintptr_t *frame
     profile_add(profile, frames, depth, name, one);
 }
 
+/* Adds what thread @tid answers until @deadline. */
+static void take_answer(struct profile *profile, pid_t tid, const struct timespec *deadline)
+{
+    struct slot *const slot = find_slot(tid);
+
+    if (slot && atomic_load(&slot->capture) != CAPTURE_IDLE && wait_for(slot, deadline)) {
+        add_stack(profile, tid, slot->capture_frames, slot->capture_depth);
+        atomic_store(&slot->capture, CAPTURE_IDLE);
+    } else {
+        add_stack(profile, tid, NULL, 0);
+    }
+}
+
+/* All are asked before anyone is waited for: one that is stuck takes no other's time. */
 static void take_stacks(struct profile *profile)
 {
-    const struct timespec deadline = timespec_of(clock_monotonic_ns() + ANSWER_TIMEOUT_NS);
+    const struct tasks *const tasks = &sampler.tasks;
+    const pid_t self = gettid();
     uintptr_t frames[PROFILE_DEPTH_MAX];
 
-    for (size_t i = 0; i < sampler.tasks.count; i++) {
-        const pid_t tid = sampler.tasks.tids[i];
-
-        if (tid == gettid()) {
-            add_stack(profile, tid, frames, stack_here(frames, PROFILE_DEPTH_MAX));
-            continue;
-        }
-        struct slot *const slot = ask(tid);
-        if (slot && wait_for(slot, &deadline)) {
-            add_stack(profile, tid, slot->capture_frames, slot->capture_depth);
-            atomic_store(&slot->capture, CAPTURE_IDLE);
-        } else {
-            add_stack(profile, tid, NULL, 0);
-        }
+    for (size_t i = 0; i < tasks->count; i++) {
+        if (tasks->tids[i] != self)
+            ask(tasks->tids[i]);
+    }
+    const struct timespec deadline = timespec_of(clock_monotonic_ns() + ANSWER_TIMEOUT_NS);
+    for (size_t i = 0; i < tasks->count; i++) {
+        if (tasks->tids[i] != self)
+            take_answer(profile, tasks->tids[i], &deadline);
+        else
+            add_stack(profile, self, frames, stack_here(frames, PROFILE_DEPTH_MAX));
     }
 }
 

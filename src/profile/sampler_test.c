@@ -4,7 +4,9 @@
  * stacks of all threads.  How exact it is, sampler_bench measures. */
 #include "profile/sampler.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -267,6 +270,71 @@ static void stacks_of_threads_that_sleep_or_refuse(void **state)
     pthread_barrier_destroy(&barrier);
 }
 
+enum { IDLE_COUNT = 5 };
+
+static int stuck_pipe[2]; /* it says that it is stuck */
+static int free_pipe[2];  /* it is told to go on */
+
+/* Sleeps until its child ends, and takes no signal meanwhile: what vfork() does. */
+static void *be_stuck(void *unused)
+{
+    char byte = 0;
+    const pid_t child = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+
+    if (child == 0) {
+        const bool is_done =
+            write(stuck_pipe[1], &byte, 1) == 1 && read(free_pipe[0], &byte, 1) == 1;
+        _exit(is_done ? 0 : 1);
+    }
+    waitpid(child, NULL, 0);
+    return unused;
+}
+
+static size_t count_without_stack(const struct profile *profile, const char *label)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < profile->stack_count; i++) {
+        const struct profile_stack *const stack = profile->stacks[i];
+        if (strcmp(stack->label, label) == 0 && stack->depth == 0)
+            count += stack->values[0];
+    }
+    return (size_t)count;
+}
+
+/* It is asked first. */
+static void a_thread_that_is_stuck_takes_no_others_stack(void **state)
+{
+    struct profile *const profile = profile_new(&profile_kinds[PROFILE_GOROUTINE], 1);
+    pthread_t threads[1 + IDLE_COUNT];
+    struct ackd_error error;
+    char byte = 0;
+
+    (void)state;
+    pthread_barrier_init(&barrier, NULL, 1 + IDLE_COUNT);
+    assert_int_equal(pipe2(stuck_pipe, O_CLOEXEC) | pipe2(free_pipe, O_CLOEXEC), 0);
+    assert_int_equal(thread_start(&threads[0], "test-stuck", be_stuck, NULL), 0);
+    assert_int_equal(read(stuck_pipe[0], &byte, 1), 1);
+    for (int i = 1; i <= IDLE_COUNT; i++)
+        assert_int_equal(thread_start(&threads[i], "test-idle", sleep_here, NULL), 0);
+    pthread_barrier_wait(&barrier);
+    const uint64_t begin_ns = clock_monotonic_ns();
+    assert_int_equal(sampler_take_stacks(profile, &error), 0);
+    assert_true(clock_monotonic_ns() - begin_ns < NS_PER_S);
+    assert_int_equal(write(free_pipe[1], &byte, 1), 1);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i <= IDLE_COUNT; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(count_without_stack(profile, "test-stuck"), 1);
+    assert_true(!STACKS_ARE_EXACT || count_without_stack(profile, "test-idle") == 0);
+    for (int i = 0; i < 2; i++) {
+        close(stuck_pipe[i]);
+        close(free_pipe[i]);
+    }
+    pthread_barrier_destroy(&barrier);
+    profile_free(profile);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +346,7 @@ int main(void)
         cmocka_unit_test(one_at_a_time_and_again),
         cmocka_unit_test(foreign_signals_do_nothing),
         cmocka_unit_test(stacks_of_threads_that_sleep_or_refuse),
+        cmocka_unit_test(a_thread_that_is_stuck_takes_no_others_stack),
     };
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }
