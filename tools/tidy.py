@@ -59,7 +59,6 @@ TESTED_ELSEWHERE = {
     'src/engine/socket_ops.c': 'what the engines share: src/engine/engine_test.c',
     'src/engine/uring.c': 'src/engine/engine_uring_test.c tests the ring with its engine',
     'src/engine/engine_sim.c': 'a part of tests: src/server/session_test.c runs on it',
-    'src/profile/jobs.c': 'tests/profile asks a server for every kind of profile',
     'src/profile/pages.c': 'tests/profile looks at the page in a browser',
     'src/profile/process.c': 'tests/profile has a profile written at the end',
     'src/profile/server.c': 'tests/profile asks for every path',

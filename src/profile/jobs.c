@@ -329,6 +329,12 @@ void jobs_stop(struct jobs *jobs)
     pthread_cond_signal(&jobs->changed);
     pthread_mutex_unlock(&jobs->mutex);
     pthread_join(jobs->thread, NULL);
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    if (!jobs)
+        return;
     pthread_cond_destroy(&jobs->changed);
     pthread_mutex_destroy(&jobs->mutex);
     free(jobs);

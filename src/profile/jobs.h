@@ -28,10 +28,14 @@ struct job_request {
  * that fails. */
 struct jobs *jobs_start(void (*on_thread)(void *self), void *self, struct ackd_error *error);
 
-/* Answers all that wait, with 503, and ends the thread.  NULL is fine. */
+/* Answers all that wait, with 503, and ends the thread.  What is added later is answered so, too.
+ * Once, before jobs_free().  NULL is fine. */
 void jobs_stop(struct jobs *jobs);
 
-/* Takes @later over, and answers it in time. */
+/* Frees what was stopped, when nobody adds to it any more.  NULL is fine. */
+void jobs_free(struct jobs *jobs);
+
+/* Takes @later over, and answers it in time.  Any thread, until jobs_free(). */
 void jobs_add(struct jobs *jobs, const struct job_request *request, struct http_later *later);
 
 /* Go's form of an error: plain text with the header that lets pprof print it. */

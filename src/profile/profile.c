@@ -125,12 +125,12 @@ void profile_subtract(struct profile *profile, const struct profile *earlier)
 {
     assert(profile->kind == earlier->kind);
     for (size_t i = 0; i < earlier->stack_count; i++) {
-        const struct profile_stack *const stack = earlier->stacks[i];
-        int64_t values[PROFILE_VALUE_COUNT_MAX];
+        const struct profile_stack *const less = earlier->stacks[i];
+        struct profile_stack *const stack =
+            stack_of(profile, less->frames, less->depth, less->label);
 
-        for (size_t j = 0; j < PROFILE_VALUE_COUNT_MAX; j++)
-            values[j] = -stack->values[j];
-        profile_add(profile, stack->frames, stack->depth, stack->label, values);
+        for (size_t j = 0; stack && j < profile->kind->type_count; j++)
+            stack->values[j] -= less->values[j];
     }
 }
 

@@ -78,7 +78,8 @@ void profile_free(struct profile *profile);
 const struct profile_stack *profile_add(struct profile *profile, const uintptr_t *frames,
                                         size_t depth, const char *label, const int64_t *values);
 
-/* Takes the values of @earlier from those of @profile, stack by stack. */
+/* Takes the values of @earlier from those of @profile, stack by stack.  A stack that only @earlier
+ * has is left out if there is no room: nothing is missing then. */
 void profile_subtract(struct profile *profile, const struct profile *earlier);
 
 /* The sum of value @index over all stacks. */

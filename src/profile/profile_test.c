@@ -69,12 +69,33 @@ static void too_many_stacks_are_counted_as_lost(void **state)
     profile_free(profile);
 }
 
+/* What is taken away is no sample that is missing. */
+static void a_difference_without_room_has_lost_nothing(void **state)
+{
+    static const int64_t values[] = {3, 30};
+    struct profile *const before = profile_new(&profile_kinds[PROFILE_MUTEX], 1);
+    struct profile *const after = profile_new(&profile_kinds[PROFILE_MUTEX], 1);
+
+    (void)state;
+    for (uintptr_t i = 1; i <= PROFILE_STACK_COUNT_MAX; i++)
+        profile_add(after, &i, 1, NULL, values);
+    profile_add(before, one, 3, NULL, values);
+    profile_subtract(after, before);
+    assert_int_equal(after->stack_count, PROFILE_STACK_COUNT_MAX);
+    assert_int_equal(after->lost_count, 0);
+    assert_int_equal(after->unplaced_count, 0);
+    assert_int_equal(profile_total(after, 1), 30 * PROFILE_STACK_COUNT_MAX);
+    profile_free(before);
+    profile_free(after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_stacks_add_up),
         cmocka_unit_test(what_was_there_before_is_taken_away),
         cmocka_unit_test(too_many_stacks_are_counted_as_lost),
+        cmocka_unit_test(a_difference_without_room_has_lost_nothing),
     };
     return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
 }

@@ -43,8 +43,15 @@ static inline void ring_put(struct ring *ring, const uintptr_t *frames, uint32_t
     atomic_store_explicit(&ring->end, end, memory_order_release);
 }
 
-/* Takes the oldest stack into @ret_frames (PROFILE_DEPTH_MAX of them).  False: there is none.  Only
- * the one who takes. */
+/* Forgets the stacks that are there.  Only the one who takes. */
+static inline void ring_forget(struct ring *ring)
+{
+    atomic_store_explicit(&ring->begin, atomic_load_explicit(&ring->end, memory_order_acquire),
+                          memory_order_release);
+}
+
+/* Takes the oldest stack into @ret_frames (PROFILE_DEPTH_MAX of them).  False: there is none, or
+ * what is there cannot have been put; then all of it is forgotten.  Only the one who takes. */
 static inline bool ring_take(struct ring *ring, uintptr_t *ret_frames, uint32_t *ret_depth,
                              uint32_t *ret_weight)
 {
@@ -55,17 +62,20 @@ static inline bool ring_take(struct ring *ring, uintptr_t *ret_frames, uint32_t 
     const uintptr_t head = ring->words[begin++ % RING_WORD_COUNT];
     *ret_depth = head & 0xffff;
     *ret_weight = (uint32_t)(head >> 16);
+    if (*ret_depth > PROFILE_DEPTH_MAX) {
+        ring_forget(ring);
+        return false;
+    }
     for (uint32_t i = 0; i < *ret_depth; i++)
         ret_frames[i] = ring->words[begin++ % RING_WORD_COUNT];
     atomic_store_explicit(&ring->begin, begin, memory_order_release);
     return true;
 }
 
-/* Forgets what is there.  Only the one who takes. */
+/* Forgets the stacks, and what was lost.  Only the one who takes. */
 static inline void ring_clear(struct ring *ring)
 {
-    atomic_store_explicit(&ring->begin, atomic_load_explicit(&ring->end, memory_order_acquire),
-                          memory_order_release);
+    ring_forget(ring);
     atomic_store_explicit(&ring->lost_count, 0, memory_order_relaxed);
 }
 

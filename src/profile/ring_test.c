@@ -58,11 +58,33 @@ static void what_finds_no_room_is_counted_by_weight(void **state)
     free(ring);
 }
 
+/* A head that no stack has: nobody writes beyond the taker's frames. */
+static void what_cannot_have_been_put_is_forgotten(void **state)
+{
+    static const uintptr_t frames[] = {1, 2, 3};
+    struct ring *const ring = calloc(1, sizeof *ring);
+    uintptr_t taken[PROFILE_DEPTH_MAX];
+    uint32_t depth;
+    uint32_t weight;
+
+    (void)state;
+    ring_put(ring, frames, 3, 1);
+    ring->words[0] = PROFILE_DEPTH_MAX + 1;
+    ring_put(ring, frames, 3, 1);
+    assert_false(ring_take(ring, taken, &depth, &weight));
+    ring_put(ring, frames, 2, 5);
+    assert_true(ring_take(ring, taken, &depth, &weight));
+    assert_int_equal(depth, 2);
+    assert_int_equal(weight, 5);
+    free(ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_back_what_was_put),
         cmocka_unit_test(what_finds_no_room_is_counted_by_weight),
+        cmocka_unit_test(what_cannot_have_been_put_is_forgotten),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
 }

@@ -49,6 +49,7 @@ struct slot {
     pid_t tid; /* 0: free */
     timer_t timer;
     bool is_armed;
+    uint64_t base_ns;                 /* of the thread's CPU time: when the profile began */
     uint64_t first_ns;                /* of the thread's CPU time: when its timer expires first */
     uint64_t due_count;               /* how often it has expired, when last looked at */
     uint64_t seen_count;              /* how often of these by a signal */
@@ -150,6 +151,7 @@ static struct slot *make_slot(pid_t tid)
         atomic_store_explicit(&sampler.slot_count, count + 1, memory_order_release);
     }
     slot->tid = tid;
+    slot->base_ns = 0;
     slot->name[0] = '\0';
     ring_clear(&slot->ring);
     slot->last = NULL;
@@ -205,20 +207,18 @@ static void look_at_clock(struct slot *slot)
         slot->due_count = 1 + (used_ns - slot->first_ns) / sampler.period_ns;
 }
 
-/* Starts the timer of @slot.  @is_new: the thread has come since the profile began, and all of its
- * CPU time counts.  Nothing happens to a thread that has gone. */
-static void arm(struct slot *slot, bool is_new)
+/* Starts the timer of @slot.  What the thread has used since its base counts, however late this
+ * is.  Nothing happens to a thread that has gone. */
+static void arm(struct slot *slot)
 {
-    uint64_t used_ns;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
 
     event.sigev_notify_thread_id = slot->tid;
     event.sigev_value.sival_int = number_of(slot);
-    if (!read_clock(slot->tid, &used_ns) ||
-        timer_create(clock_of(slot->tid), &event, &slot->timer) < 0)
+    if (timer_create(clock_of(slot->tid), &event, &slot->timer) < 0)
         return;
 
-    slot->first_ns = (is_new ? 0 : used_ns) + next_phase_ns();
+    slot->first_ns = slot->base_ns + next_phase_ns();
     slot->due_count = 0;
     slot->seen_count = 0;
     const struct itimerspec times = {
@@ -299,10 +299,13 @@ static void for_each_slot(void (*visit)(struct slot *))
     }
 }
 
-/* Frees the slot of a thread that has gone. */
+/* Frees the slot of a thread that has gone.  One that is missing in the list may be there all the
+ * same: the kernel leaves some out when others go meanwhile. */
 static void bury(struct slot *slot)
 {
-    if (tasks_have(&sampler.tasks, slot->tid))
+    uint64_t used_ns;
+
+    if (tasks_have(&sampler.tasks, slot->tid) || read_clock(slot->tid, &used_ns))
         return;
     disarm(slot);
     if (sampler.profile) {
@@ -312,11 +315,14 @@ static void bury(struct slot *slot)
     slot->tid = 0;
 }
 
-/* Looks which threads there are.  @is_first: all of them were there before the profile. */
-static void scan(bool is_first)
+/* Looks which threads there are.  @is_first: all of them were there before the profile; of others,
+ * all CPU time counts.  0 or a negative errno. */
+static int scan(bool is_first)
 {
-    if (tasks_read(&sampler.tasks) < 0)
-        return;
+    const int status = tasks_read(&sampler.tasks);
+
+    if (status < 0)
+        return status;
     for_each_slot(look_at_clock);
     for_each_slot(bury);
     for (size_t i = 0; i < sampler.tasks.count; i++) {
@@ -325,9 +331,12 @@ static void scan(bool is_first)
 
         if (!slot)
             slot = make_slot(tid);
+        if (slot && is_first)
+            read_clock(tid, &slot->base_ns);
         if (slot && !slot->is_armed)
-            arm(slot, !is_first);
+            arm(slot);
     }
+    return 0;
 }
 
 static void collect(void)
@@ -397,7 +406,21 @@ static void forget(struct slot *slot)
     ring_clear(&slot->ring);
     slot->due_count = 0;
     slot->seen_count = 0;
+    slot->base_ns = 0;
     slot->last = NULL;
+}
+
+/* Starts timers, and the collector. */
+static int start_sampling(struct ackd_error *error)
+{
+    int status = scan(true);
+
+    if (status < 0)
+        return error_raise(error, status, "cannot list the threads: %s", strerror(-status));
+    status = thread_start(&sampler.collector, "pprof-sampler", run, NULL);
+    if (status < 0)
+        return error_raise(error, status, "cannot start a thread: %s", strerror(-status));
+    return 0;
 }
 
 static int begin(uint32_t hz, struct ackd_error *error)
@@ -411,16 +434,14 @@ static int begin(uint32_t hz, struct ackd_error *error)
     sampler.next_scan_ns = 0;
     for_each_slot(forget);
     atomic_store(&sampler.is_sampling, true);
-    scan(true);
-    const int status = thread_start(&sampler.collector, "pprof-sampler", run, NULL);
+    const int status = start_sampling(error);
     if (status < 0) {
         atomic_store(&sampler.is_sampling, false);
         for_each_slot(disarm);
         profile_free(sampler.profile);
         sampler.profile = NULL;
-        return error_raise(error, status, "cannot start a thread: %s", strerror(-status));
     }
-    return 0;
+    return status;
 }
 
 int sampler_start(uint32_t hz, struct ackd_error *error)
@@ -457,35 +478,33 @@ struct profile *sampler_stop(void)
 
 /* --- stacks of all threads --- */
 
-/* Asks thread @tid for its stack.  NULL: it cannot answer. */
-static struct slot *ask(pid_t tid)
+/* Asks thread @tid for its stack, if it can answer. */
+static void ask(pid_t tid)
 {
     struct slot *slot = find_slot(tid);
     siginfo_t info = {.si_signo = SIGPROF, .si_code = SI_QUEUE};
 
     if (!tasks_take_signals(tid))
-        return NULL;
+        return;
     if (!slot)
         slot = make_slot(tid);
     if (!slot)
-        return NULL;
+        return;
     atomic_store(&slot->capture, CAPTURE_WANTED);
     info.si_pid = getpid();
     info.si_value.sival_int = number_of(slot);
-    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGPROF, &info) == 0)
-        return slot;
-    atomic_store(&slot->capture, CAPTURE_IDLE);
-    return NULL;
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGPROF, &info) < 0)
+        atomic_store(&slot->capture, CAPTURE_IDLE);
 }
 
-/* Waits for the answer of @slot, but not beyond @deadline.  True if it is there. */
+/* Waits for the answer of @slot, but not beyond @deadline.  True if it is there.  What others post
+ * meanwhile is not missed later: that they are done stands in their slots. */
 static bool wait_for(struct slot *slot, const struct timespec *deadline)
 {
-    int expected = CAPTURE_WANTED;
-
     while (atomic_load(&slot->capture) != CAPTURE_DONE) {
         if (sem_clockwait(&sampler.captured, CLOCK_MONOTONIC, deadline) == 0 || errno == EINTR)
             continue;
+        int expected = CAPTURE_WANTED;
         /* Too late; but what it has begun to write it will end. */
         if (atomic_compare_exchange_strong(&slot->capture, &expected, CAPTURE_IDLE))
             return false;
@@ -502,25 +521,36 @@ static void add_stack(struct profile *profile, pid_t tid, const uintptr_t *frame
     profile_add(profile, frames, depth, name, one);
 }
 
+/* Adds what thread @tid answers until @deadline. */
+static void take_answer(struct profile *profile, pid_t tid, const struct timespec *deadline)
+{
+    struct slot *const slot = find_slot(tid);
+
+    if (slot && atomic_load(&slot->capture) != CAPTURE_IDLE && wait_for(slot, deadline)) {
+        add_stack(profile, tid, slot->capture_frames, slot->capture_depth);
+        atomic_store(&slot->capture, CAPTURE_IDLE);
+    } else {
+        add_stack(profile, tid, NULL, 0);
+    }
+}
+
+/* All are asked before anyone is waited for: one that is stuck takes no other's time. */
 static void take_stacks(struct profile *profile)
 {
-    const struct timespec deadline = timespec_of(clock_monotonic_ns() + ANSWER_TIMEOUT_NS);
+    const struct tasks *const tasks = &sampler.tasks;
+    const pid_t self = gettid();
     uintptr_t frames[PROFILE_DEPTH_MAX];
 
-    for (size_t i = 0; i < sampler.tasks.count; i++) {
-        const pid_t tid = sampler.tasks.tids[i];
-
-        if (tid == gettid()) {
-            add_stack(profile, tid, frames, stack_here(frames, PROFILE_DEPTH_MAX));
-            continue;
-        }
-        struct slot *const slot = ask(tid);
-        if (slot && wait_for(slot, &deadline)) {
-            add_stack(profile, tid, slot->capture_frames, slot->capture_depth);
-            atomic_store(&slot->capture, CAPTURE_IDLE);
-        } else {
-            add_stack(profile, tid, NULL, 0);
-        }
+    for (size_t i = 0; i < tasks->count; i++) {
+        if (tasks->tids[i] != self)
+            ask(tasks->tids[i]);
+    }
+    const struct timespec deadline = timespec_of(clock_monotonic_ns() + ANSWER_TIMEOUT_NS);
+    for (size_t i = 0; i < tasks->count; i++) {
+        if (tasks->tids[i] != self)
+            take_answer(profile, tasks->tids[i], &deadline);
+        else
+            add_stack(profile, self, frames, stack_here(frames, PROFILE_DEPTH_MAX));
     }
 }
 

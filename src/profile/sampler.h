@@ -31,7 +31,8 @@ enum {
 /* Takes SIGPROF, once and for the life of the process: a signal may be on its way at any time. */
 void sampler_init(void);
 
-/* Begins to sample at @hz.  -EBUSY while it does already. */
+/* Begins to sample at @hz.  0 or a negative errno: -EBUSY while it does already, others when
+ * threads cannot be listed or started. */
 int sampler_start(uint32_t hz, struct ackd_error *error);
 
 /* Ends what sampler_start() began.  NULL when memory ran out. */

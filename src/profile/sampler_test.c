@@ -4,14 +4,18 @@
  * stacks of all threads.  How exact it is, sampler_bench measures. */
 #include "profile/sampler.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,6 +93,53 @@ static bool has_stack(const struct profile *profile, const char *label, const ch
     }
     symbols_close(symbols);
     return has;
+}
+
+/* Lets nothing more of @resource be had.  Gives the limit that there was. */
+static struct rlimit use_up(int resource)
+{
+    struct rlimit before;
+
+    assert_int_equal(getrlimit(resource, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(resource, &none), 0);
+    return before;
+}
+
+/* Comes first: the list of threads is kept open. */
+static void does_not_begin_without_a_list_of_threads(void **state)
+{
+    struct ackd_error error;
+
+    (void)state;
+    burn(200);
+    const struct rlimit before = use_up(RLIMIT_NOFILE);
+    const int status = sampler_start(1000, &error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, -EMFILE);
+    assert_non_null(strstr(error.text, "cannot list the threads"));
+    start(1000);
+    burn(50);
+    struct profile *const profile = sampler_stop();
+    assert_in_range(profile_total(profile, 1), 40 * NS_PER_MS, 150 * NS_PER_MS);
+    profile_free(profile);
+}
+
+/* Timers need room for their signals.  Once there is some, what was used since the beginning
+ * counts, and not what was used before. */
+static void timers_that_come_late_count_from_the_beginning(void **state)
+{
+    (void)state;
+    burn(300);
+    const struct rlimit before = use_up(RLIMIT_SIGPENDING);
+    start(100);
+    burn(100);
+    no_timer_is_left();
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &before), 0);
+    burn(100);
+    struct profile *const profile = sampler_stop();
+    assert_in_range(profile_total(profile, 1), 180 * NS_PER_MS, 260 * NS_PER_MS);
+    profile_free(profile);
 }
 
 static void counts_cpu_time_not_sleep(void **state)
@@ -219,15 +270,83 @@ static void stacks_of_threads_that_sleep_or_refuse(void **state)
     pthread_barrier_destroy(&barrier);
 }
 
+enum { IDLE_COUNT = 5 };
+
+static int stuck_pipe[2]; /* it says that it is stuck */
+static int free_pipe[2];  /* it is told to go on */
+
+/* Sleeps until its child ends, and takes no signal meanwhile: what vfork() does. */
+static void *be_stuck(void *unused)
+{
+    char byte = 0;
+    const pid_t child = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+
+    if (child == 0) {
+        const bool is_done =
+            write(stuck_pipe[1], &byte, 1) == 1 && read(free_pipe[0], &byte, 1) == 1;
+        _exit(is_done ? 0 : 1);
+    }
+    waitpid(child, NULL, 0);
+    return unused;
+}
+
+static size_t count_without_stack(const struct profile *profile, const char *label)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < profile->stack_count; i++) {
+        const struct profile_stack *const stack = profile->stacks[i];
+        if (strcmp(stack->label, label) == 0 && stack->depth == 0)
+            count += stack->values[0];
+    }
+    return (size_t)count;
+}
+
+/* It is asked first. */
+static void a_thread_that_is_stuck_takes_no_others_stack(void **state)
+{
+    struct profile *const profile = profile_new(&profile_kinds[PROFILE_GOROUTINE], 1);
+    pthread_t threads[1 + IDLE_COUNT];
+    struct ackd_error error;
+    char byte = 0;
+
+    (void)state;
+    pthread_barrier_init(&barrier, NULL, 1 + IDLE_COUNT);
+    assert_int_equal(pipe2(stuck_pipe, O_CLOEXEC) | pipe2(free_pipe, O_CLOEXEC), 0);
+    assert_int_equal(thread_start(&threads[0], "test-stuck", be_stuck, NULL), 0);
+    assert_int_equal(read(stuck_pipe[0], &byte, 1), 1);
+    for (int i = 1; i <= IDLE_COUNT; i++)
+        assert_int_equal(thread_start(&threads[i], "test-idle", sleep_here, NULL), 0);
+    pthread_barrier_wait(&barrier);
+    const uint64_t begin_ns = clock_monotonic_ns();
+    assert_int_equal(sampler_take_stacks(profile, &error), 0);
+    assert_true(clock_monotonic_ns() - begin_ns < NS_PER_S);
+    assert_int_equal(write(free_pipe[1], &byte, 1), 1);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i <= IDLE_COUNT; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(count_without_stack(profile, "test-stuck"), 1);
+    assert_true(!STACKS_ARE_EXACT || count_without_stack(profile, "test-idle") == 0);
+    for (int i = 0; i < 2; i++) {
+        close(stuck_pipe[i]);
+        close(free_pipe[i]);
+    }
+    pthread_barrier_destroy(&barrier);
+    profile_free(profile);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(does_not_begin_without_a_list_of_threads),
         cmocka_unit_test(counts_cpu_time_not_sleep),
         cmocka_unit_test(counts_time_that_it_was_not_signalled),
         cmocka_unit_test(finds_threads_that_come_later),
+        cmocka_unit_test(timers_that_come_late_count_from_the_beginning),
         cmocka_unit_test(one_at_a_time_and_again),
         cmocka_unit_test(foreign_signals_do_nothing),
         cmocka_unit_test(stacks_of_threads_that_sleep_or_refuse),
+        cmocka_unit_test(a_thread_that_is_stuck_takes_no_others_stack),
     };
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }

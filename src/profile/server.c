@@ -33,6 +33,7 @@ enum {
     SECONDS_DEFAULT = 30,
     SECONDS_MAX = 600,
     VALUE_SIZE = 32,
+    SYMBOL_COUNT_MAX = 4096, /* in one request: the http thread does nothing else meanwhile */
 };
 
 #define ROOT "/debug/pprof/"
@@ -153,7 +154,8 @@ static struct http_answer answer_cmdline(void *context, struct evhttp_request *r
     return blob_answer(&blob, "text/plain; charset=utf-8");
 }
 
-/* Names of addresses: "0x1+0x2", in the query or the body. */
+/* Names of addresses: "0x1+0x2", in the query or the body.  Those beyond SYMBOL_COUNT_MAX are left
+ * out, as those that have no name are. */
 static struct http_answer answer_symbol(void *context, struct evhttp_request *request)
 {
     char *const body = http_body(request);
@@ -166,7 +168,9 @@ static struct http_answer answer_symbol(void *context, struct evhttp_request *re
     (void)context;
     /* A number that is not 0 says that there are symbols. */
     blob_print(&blob, "num_symbols: 1\n");
-    while (places && sscanf(at, "0x%" SCNxPTR "%n", &address, &size) == 1) {
+    for (int count = 0;
+         count < SYMBOL_COUNT_MAX && places && sscanf(at, "0x%" SCNxPTR "%n", &address, &size) == 1;
+         count++) {
         const struct place *const place = places_find(places, address);
         if (place && place->symbol_count > 0)
             blob_print(&blob, "0x%" PRIxPTR " %s\n", address, place->symbols[0].function);
@@ -308,8 +312,10 @@ int ackd_profile_server_start(struct ackd_profile_server **ret_server,
     status = server ? start(server, &address, options, error)
                     : error_raise(error, -ENOMEM, "no memory for the profile server");
     if (status < 0) {
-        if (server)
+        if (server) {
             jobs_stop(server->jobs);
+            jobs_free(server->jobs);
+        }
         free(server);
         atomic_flag_clear(&is_taken);
         return status;
@@ -327,8 +333,10 @@ void ackd_profile_server_stop(struct ackd_profile_server *server)
 {
     if (!server)
         return;
+    /* All that wait are to be answered before http goes; until it has gone, more may come. */
     jobs_stop(server->jobs);
     http_stop(server->http);
+    jobs_free(server->jobs);
     free(server);
     atomic_flag_clear(&is_taken);
 }

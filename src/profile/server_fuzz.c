@@ -51,6 +51,11 @@ void jobs_stop(struct jobs *jobs)
     (void)jobs;
 }
 
+void jobs_free(struct jobs *jobs)
+{
+    (void)jobs;
+}
+
 struct http_answer jobs_error(int status, const char *text)
 {
     struct http_answer answer = http_text(status, text);

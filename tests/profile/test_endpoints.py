@@ -2,6 +2,7 @@
 """Every path under /debug/pprof: Go's parameters, status codes, headers and texts; and each way in
 which a profile can be hard to get."""
 import contextlib
+import http.client
 import pathlib
 import re
 import shutil
@@ -166,6 +167,18 @@ def test_symbol(served):
         assert len(lines) == 2 and lines[1].startswith(address + " ")
 
 
+def test_symbol_is_bounded(served):
+    """Nothing else is answered meanwhile, so the rest is left out."""
+    text = served.ok("goroutine?debug=1").decode()
+    address = next(line.split("\t")[1] for line in text.splitlines()
+                   if line.startswith("#\t") and "\tworker_turn\t" in line)
+    for asked, answered in ((4096, 4096), (4097, 4096), (10_000, 4096)):
+        status, _, answer = served.get("symbol", "POST", "+".join([address] * asked))
+        lines = answer.decode().splitlines()
+        assert status == 200 and len(lines) == 1 + answered
+        assert set(lines[1:]) == {lines[1]} and lines[1].startswith(address + " ")
+
+
 def test_post_is_for_symbol_only(served):
     status, headers, _ = served.get("heap", "POST", "x")
     assert status == 405 and headers["Allow"] == "GET, HEAD"
@@ -325,6 +338,26 @@ def test_drain_does_not_wait_for_a_profile(start):
     begin = time.monotonic()
     server.close()
     assert time.monotonic() - begin < DEADLINE / 6
+
+
+def ask_until_refused(server):
+    """Asks for profiles until nobody listens any more: the codes of what was answered."""
+    codes = set()
+    while True:
+        try:
+            codes.add(server.get("mutex")[0])
+        except (OSError, http.client.HTTPException):
+            return codes
+
+
+def test_end_while_profiles_are_asked_for(start):
+    """What comes after the last profile and before the last connection is refused."""
+    server = start("--workers=1")
+    joined = [in_background(ask_until_refused, server) for _ in range(8)]
+    wait_for(lambda: server.metrics()['profiles_total{kind="mutex"}'] > 20, "profiles are taken")
+    server.close()
+    for join in joined:
+        assert {200} <= join() <= {200, 503}
 
 
 def test_no_samples(start):
