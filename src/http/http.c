@@ -31,6 +31,8 @@ enum {
     COMPRESS_SIZE_MIN = 512,
     STATUS_FORBIDDEN = 403, /* evhttp has no name for it */
     ACCEPT_PAUSE_US = 100 * 1000,
+    READ_SIZE_MAX = 16 * 1024, /* what libevent reads at once, at most */
+    INPUT_SIZE_MAX = HTTP_HEADERS_SIZE_MAX + HTTP_BODY_SIZE_MAX + READ_SIZE_MAX,
     LOOK_US = 50 * 1000, /* how often it is looked whether those who wait are still there */
 };
 
@@ -275,12 +277,15 @@ static bool has_hung_up(struct evhttp_request *request)
     return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-/* evhttp is about to free the connection, and the request with it. */
+/* evhttp is about to free the connection, and the request with it while that belongs to it. */
 static void on_close(struct evhttp_connection *connection, void *context)
 {
     struct http_later *const later = context;
 
     (void)connection;
+    /* After an error evhttp lets go of a request that is not answered, and frees it no more. */
+    if (!evhttp_request_get_connection(later->request))
+        evhttp_request_free(later->request);
     later->request = NULL;
     atomic_store(&later->is_gone, true);
 }
@@ -544,14 +549,32 @@ static void on_resume_below_max(evutil_socket_t fd, short what, void *context)
         pause_accept(http->listener, on_resume_below_max, http);
 }
 
+/* evhttp bounds headers and bodies, but neither the line of a chunk's size nor what comes while an
+ * answer is written.  What is longer than any request ends the connection: to read no more would
+ * not do, as no timeout runs then. */
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *context)
+{
+    struct bufferevent *const connection = context;
+
+    if (info->n_added == 0 || evbuffer_get_length(input) <= INPUT_SIZE_MAX)
+        return;
+    bufferevent_disable(connection, EV_READ);
+    bufferevent_trigger_event(connection, BEV_EVENT_READING | BEV_EVENT_ERROR,
+                              BEV_TRIG_DEFER_CALLBACKS);
+}
+
 /* A connection was accepted; evhttp asks for what it is to use for it. */
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
     struct http *const http = context;
+    const uint32_t count_max = http->service.conn_count_max;
+    struct bufferevent *const connection = bufferevent_socket_new(base, -1, 0);
 
-    if (count_conns(http) + 1 >= http->service.conn_count_max)
+    if (count_max > 0 && count_conns(http) + 1 >= count_max)
         pause_accept(http->listener, on_resume_below_max, http);
-    return bufferevent_socket_new(base, -1, 0);
+    if (connection)
+        evbuffer_add_cb(bufferevent_get_input(connection), on_input, connection);
+    return connection;
 }
 
 /* --- making and ending --- */
@@ -573,8 +596,7 @@ static struct evhttp *make_server(struct http *http, int fd)
     }
     http->listener = listener;
     evconnlistener_set_error_cb(listener, on_accept_error);
-    if (http->service.conn_count_max > 0)
-        evhttp_set_bevcb(server, on_accepted, http);
+    evhttp_set_bevcb(server, on_accepted, http);
     evhttp_set_max_headers_size(server, HTTP_HEADERS_SIZE_MAX);
     evhttp_set_max_body_size(server, HTTP_BODY_SIZE_MAX);
     evhttp_set_timeout(server, HTTP_TIMEOUT_S);

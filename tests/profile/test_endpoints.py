@@ -16,6 +16,7 @@ from client import wait_for
 
 from conftest import ACKD, ACKLOAD, DEADLINE, in_background
 
+BODY_SIZE_MAX = 256 * 1024  # HTTP_BODY_SIZE_MAX
 KINDS = ("heap", "allocs", "goroutine", "threadcreate", "mutex", "block")
 COLLECTED = ("allocs", "block", "goroutine", "mutex")  # what Parca and Alloy ask for by default
 
@@ -316,6 +317,23 @@ def test_hundred_requests_at_once(served):
     assert {status for status, _, _ in answers} == {200}
     with served.connect() as client:
         client.round_trip()
+
+
+def test_symbol_takes_the_longest_body(served):
+    status, _, answer = served.get("symbol", "POST", "0x1+" * (BODY_SIZE_MAX // 4))
+    assert status == 200 and answer.startswith(b"num_symbols: 1\n")
+    assert served.get("symbol", "POST", "0" * (BODY_SIZE_MAX + 1))[0] == 413
+
+
+@pytest.mark.parametrize("path", ("symbol", "nope"))
+def test_a_chunk_size_line_without_end_is_not_kept(served, path):
+    with socket.create_connection(served.pprof_address) as client:
+        client.sendall(f"POST /debug/pprof/{path} HTTP/1.1\r\nHost: x\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n".encode())
+        with pytest.raises(ConnectionError):
+            for _ in range(512):
+                client.sendall(b"0" * 65536)
+    served.ok("cmdline")
 
 
 def test_drain_does_not_wait_for_a_profile(start):
