@@ -13,6 +13,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,14 +268,14 @@ char *http_body(struct evhttp_request *request)
 
 /* --- answers that come later --- */
 
+/* The end may stand behind bytes that are not read until the answer has been sent. */
 static bool has_hung_up(struct evhttp_request *request)
 {
     struct evhttp_connection *const connection = evhttp_request_get_connection(request);
     const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-    char byte;
-    const ssize_t size = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
 
-    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+    return poll(&end, 1, 0) > 0;
 }
 
 /* evhttp is about to free the connection, and the request with it while that belongs to it. */

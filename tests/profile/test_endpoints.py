@@ -257,7 +257,7 @@ def profile_in_use(served):
     with socket.create_connection(served.pprof_address) as client:
         client.sendall(b"GET /debug/pprof/profile?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_for(lambda: served.get("profile?seconds=1")[0] == 500, "a profile runs", DEADLINE)
-        yield
+        yield client
     wait_for(lambda: served.get("profile?seconds=1")[0] == 200, "it ends with its client", DEADLINE)
 
 
@@ -300,6 +300,13 @@ def test_scrapes_do_not_wait_for_a_profile(start, load):
 def test_hang_up_ends_the_profile(served):
     with profile_in_use(served):
         assert served.get("profile?seconds=1")[0] == 500
+    assert served.get("profile?seconds=1")[0] == 200
+
+
+def test_hang_up_behind_unread_bytes_ends_the_profile(served):
+    """While an answer is to come nothing is read, so the end stands behind what was sent."""
+    with profile_in_use(served) as client:
+        client.sendall(b"GET /debug/pprof/ HTTP/1.1\r\n")
     assert served.get("profile?seconds=1")[0] == 200
 
 
