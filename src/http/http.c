@@ -179,7 +179,8 @@ static void leave_out_body(struct evhttp_request *request, struct http_answer *a
     if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
         return;
     snprintf(size, sizeof size, "%zu", answer->body_size);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", size);
+    if (answer->status != HTTP_NOTMODIFIED) /* whose length would be that of what it stands for */
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", size);
     if (!answer->kept)
         free(answer->body);
     answer->body = NULL;

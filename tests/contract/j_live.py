@@ -189,6 +189,15 @@ def test_files_are_strict_and_cached_by_content(started, path):
     assert (status, body) == (304, b"")
 
 
+@pytest.mark.parametrize("method", ("GET", "HEAD"))
+def test_not_modified_says_nothing_of_a_length(started, method):
+    """Its length would be that of the file, which it is not."""
+    etag = started.request("/app.js")[1]["ETag"]
+    status, headers, _ = started.request("/app.js", method, If_None_Match=etag)
+    assert (status, headers["Content-Length"]) == (304, None)
+    assert headers["ETag"] == etag
+
+
 def test_nothing_is_inline_or_from_elsewhere(started):
     page = started.request("/")[2].decode()
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|https?://", page)
