@@ -101,16 +101,36 @@ bool http_host_is_ours(const char *host)
            strncasecmp(host + size - strlen(local), local, strlen(local)) == 0;
 }
 
+static const char blank[] = " \t";
+
+/* True if @text, what follows the name of a coding, begins with "; q=0", "; q=0.0" or the like. */
+static bool is_weight_zero(const char *text)
+{
+    text += strspn(text, blank);
+    if (*text != ';')
+        return false;
+    text += 1 + strspn(text + 1, blank);
+    if (strncasecmp(text, "q=0", 3) != 0)
+        return false;
+    text += strlen("q=");
+    text += strspn(text, "0.");
+    return *text < '1' || *text > '9';
+}
+
 /* It names it, and not with a weight of zero. */
 bool http_accepts_gzip(struct evhttp_request *request)
 {
-    const char *const accept = http_header(request, "Accept-Encoding");
-    const char *const gzip = strstr(accept, "gzip");
+    static const char gzip[] = "gzip";
+    const char *text = http_header(request, "Accept-Encoding");
 
-    if (!gzip)
-        return false;
-    const char *const rest = gzip + strlen("gzip");
-    return strncmp(rest, ";q=0", 4) != 0 || rest[4] == '.';
+    while (*text) {
+        text += strspn(text, ", \t");
+        const size_t size = strcspn(text, ",; \t");
+        if (size == strlen(gzip) && strncasecmp(text, gzip, size) == 0)
+            return !is_weight_zero(text + size);
+        text += strcspn(text, ",");
+    }
+    return false;
 }
 
 /* Replaces the body by its gzip form; leaves it alone if that fails. */
@@ -201,10 +221,8 @@ static void send_answer(struct evhttp_request *request, struct http_answer answe
         evhttp_add_header(headers, "ETag", answer.etag);
     for (int i = 0; i < HTTP_HEADER_COUNT_MAX && answer.headers[i].name; i++)
         evhttp_add_header(headers, answer.headers[i].name, answer.headers[i].value);
-    if (answer.gzipped) {
-        evhttp_add_header(headers, "Vary", "Accept-Encoding");
+    if (answer.gzipped)
         evhttp_add_header(headers, "Content-Encoding", "gzip");
-    }
     if (answer.compressible) {
         evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
         if (answer.body_size >= COMPRESS_SIZE_MIN && http_accepts_gzip(request) &&

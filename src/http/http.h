@@ -46,7 +46,7 @@ struct http_answer {
     char *body;
     size_t body_size;
     bool compressible;
-    bool gzipped;     /* body is compressed already, and the client takes that */
+    bool gzipped;     /* body is compressed already, and the client takes that; give it a Vary */
     bool kept;        /* body is static: it is not freed */
     const char *etag; /* NULL: not to be cached */
     struct http_header headers[HTTP_HEADER_COUNT_MAX];

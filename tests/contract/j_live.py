@@ -185,6 +185,7 @@ def test_files_are_strict_and_cached_by_content(started, path):
     status, plain_headers, plain = started.request(path)
     assert plain_headers["Content-Encoding"] is None
     assert gzip.decompress(packed) == plain
+    assert headers["Vary"] == plain_headers["Vary"] == "Accept-Encoding"
     status, _, body = started.request(path, If_None_Match=headers["ETag"])
     assert (status, body) == (304, b"")
 
@@ -195,7 +196,7 @@ def test_not_modified_says_nothing_of_a_length(started, method):
     etag = started.request("/app.js")[1]["ETag"]
     status, headers, _ = started.request("/app.js", method, If_None_Match=etag)
     assert (status, headers["Content-Length"]) == (304, None)
-    assert headers["ETag"] == etag
+    assert (headers["ETag"], headers["Vary"]) == (etag, "Accept-Encoding")
 
 
 def test_nothing_is_inline_or_from_elsewhere(started):
