@@ -599,6 +599,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 
 /* --- making and ending --- */
 
+/* Takes @fd, whatever comes of it. */
 static struct evhttp *make_server(struct http *http, int fd)
 {
     struct evhttp *const server = evhttp_new(http->base);
@@ -609,7 +610,9 @@ static struct evhttp *make_server(struct http *http, int fd)
 
     if (!listener || !evhttp_bind_listener(server, listener)) {
         if (listener)
-            evconnlistener_free(listener);
+            evconnlistener_free(listener); /* closes it */
+        else
+            close(fd);
         if (server)
             evhttp_free(server);
         return NULL;
@@ -650,16 +653,15 @@ static bool start_ticking(struct http *http)
     return http->tick_event && event_add(http->tick_event, &second) == 0;
 }
 
+/* Takes @fd, whatever comes of it. */
 static int start(struct http *http, const char *name, int fd, struct ackd_error *error)
 {
     http->base = event_base_new();
     if (http->base)
         http->server = make_server(http, fd);
-    if (!http->server) {
+    else
         close(fd);
-        return error_raise(error, -ENOMEM, "cannot make an HTTP server");
-    }
-    if (!make_events(http) || !start_ticking(http))
+    if (!http->server || !make_events(http) || !start_ticking(http))
         return error_raise(error, -ENOMEM, "cannot make an HTTP server");
 
     const int status = thread_start(&http->thread, name, run, http);
