@@ -26,7 +26,7 @@ enum {
     HTTP_LATER_COUNT_MAX = 256,
 
     /* The most that conn_count_max can be: half of the descriptors that ackd's connections leave to
-     * the rest of it. */
+     * the rest of it.  A request that is answered later has its connection all the while. */
     HTTP_CONN_COUNT_MAX = 32,
 };
 

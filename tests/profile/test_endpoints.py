@@ -16,6 +16,7 @@ from client import wait_for
 
 from conftest import ACKD, ACKLOAD, DEADLINE, in_background
 
+CONN_COUNT_MAX = 32  # HTTP_CONN_COUNT_MAX
 BODY_SIZE_MAX = 256 * 1024  # HTTP_BODY_SIZE_MAX
 KINDS = ("heap", "allocs", "goroutine", "threadcreate", "mutex", "block")
 COLLECTED = ("allocs", "block", "goroutine", "mutex")  # what Parca and Alloy ask for by default
@@ -324,6 +325,39 @@ def test_hundred_requests_at_once(served):
     assert {status for status, _, _ in answers} == {200}
     with served.connect() as client:
         client.round_trip()
+
+
+def test_connections_leave_descriptors_to_others(start):
+    server = start("--workers=1")
+    before = server.descriptor_count()
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(server.pprof_address))
+                for _ in range(CONN_COUNT_MAX * 3)]
+        wait_for(lambda: server.descriptor_count() >= before + CONN_COUNT_MAX, "as many as may be")
+        time.sleep(0.5)
+        assert server.descriptor_count() <= before + CONN_COUNT_MAX
+        with server.connect() as client:
+            client.round_trip()
+        for connection in idle:
+            connection.close()
+    server.ok("goroutine")
+
+
+def test_profiles_that_run_are_connections_too(start):
+    """As many as may be: who comes then waits, and is answered once one of them hangs up."""
+    server = start("--workers=1")
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(socket.create_connection(server.pprof_address))
+                   for _ in range(CONN_COUNT_MAX)]
+        before = server.descriptor_count()
+        for client in running:
+            client.sendall(b"GET /debug/pprof/mutex?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)
+        waiting = in_background(server.get, "cmdline")
+        time.sleep(1)
+        assert waiting.is_running() and server.descriptor_count() <= before + CONN_COUNT_MAX
+        running[0].close()
+        assert waiting()[0] == 200
 
 
 def test_symbol_takes_the_longest_body(served):
