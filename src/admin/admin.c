@@ -38,7 +38,9 @@ static struct http_answer answer_asset(const struct asset *asset, struct evhttp_
         .status = HTTP_OK,
         .content_type = asset->type,
         .etag = asset->etag,
-        .headers = {{"Content-Security-Policy", page_policy}, {"Referrer-Policy", "no-referrer"}},
+        .headers = {{"Content-Security-Policy", page_policy},
+                    {"Referrer-Policy", "no-referrer"},
+                    {"Vary", "Accept-Encoding"}}, /* whichever form this one is */
     };
 
     if (strcmp(http_header(request, "If-None-Match"), asset->etag) == 0) {

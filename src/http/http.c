@@ -13,6 +13,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,8 @@ enum {
     COMPRESS_SIZE_MIN = 512,
     STATUS_FORBIDDEN = 403, /* evhttp has no name for it */
     ACCEPT_PAUSE_US = 100 * 1000,
+    READ_SIZE_MAX = 16 * 1024, /* what libevent reads at once, at most */
+    INPUT_SIZE_MAX = HTTP_HEADERS_SIZE_MAX + HTTP_BODY_SIZE_MAX + READ_SIZE_MAX,
     LOOK_US = 50 * 1000, /* how often it is looked whether those who wait are still there */
 };
 
@@ -98,16 +101,36 @@ bool http_host_is_ours(const char *host)
            strncasecmp(host + size - strlen(local), local, strlen(local)) == 0;
 }
 
+static const char blank[] = " \t";
+
+/* True if @text, what follows the name of a coding, begins with "; q=0", "; q=0.0" or the like. */
+static bool is_weight_zero(const char *text)
+{
+    text += strspn(text, blank);
+    if (*text != ';')
+        return false;
+    text += 1 + strspn(text + 1, blank);
+    if (strncasecmp(text, "q=0", 3) != 0)
+        return false;
+    text += strlen("q=");
+    text += strspn(text, "0.");
+    return *text < '1' || *text > '9';
+}
+
 /* It names it, and not with a weight of zero. */
 bool http_accepts_gzip(struct evhttp_request *request)
 {
-    const char *const accept = http_header(request, "Accept-Encoding");
-    const char *const gzip = strstr(accept, "gzip");
+    static const char gzip[] = "gzip";
+    const char *text = http_header(request, "Accept-Encoding");
 
-    if (!gzip)
-        return false;
-    const char *const rest = gzip + strlen("gzip");
-    return strncmp(rest, ";q=0", 4) != 0 || rest[4] == '.';
+    while (*text) {
+        text += strspn(text, ", \t");
+        const size_t size = strcspn(text, ",; \t");
+        if (size == strlen(gzip) && strncasecmp(text, gzip, size) == 0)
+            return !is_weight_zero(text + size);
+        text += strcspn(text, ",");
+    }
+    return false;
 }
 
 /* Replaces the body by its gzip form; leaves it alone if that fails. */
@@ -176,7 +199,8 @@ static void leave_out_body(struct evhttp_request *request, struct http_answer *a
     if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
         return;
     snprintf(size, sizeof size, "%zu", answer->body_size);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", size);
+    if (answer->status != HTTP_NOTMODIFIED) /* whose length would be that of what it stands for */
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", size);
     if (!answer->kept)
         free(answer->body);
     answer->body = NULL;
@@ -197,10 +221,8 @@ static void send_answer(struct evhttp_request *request, struct http_answer answe
         evhttp_add_header(headers, "ETag", answer.etag);
     for (int i = 0; i < HTTP_HEADER_COUNT_MAX && answer.headers[i].name; i++)
         evhttp_add_header(headers, answer.headers[i].name, answer.headers[i].value);
-    if (answer.gzipped) {
-        evhttp_add_header(headers, "Vary", "Accept-Encoding");
+    if (answer.gzipped)
         evhttp_add_header(headers, "Content-Encoding", "gzip");
-    }
     if (answer.compressible) {
         evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
         if (answer.body_size >= COMPRESS_SIZE_MIN && http_accepts_gzip(request) &&
@@ -265,22 +287,25 @@ char *http_body(struct evhttp_request *request)
 
 /* --- answers that come later --- */
 
+/* The end may stand behind bytes that are not read until the answer has been sent. */
 static bool has_hung_up(struct evhttp_request *request)
 {
     struct evhttp_connection *const connection = evhttp_request_get_connection(request);
     const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-    char byte;
-    const ssize_t size = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
 
-    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+    return poll(&end, 1, 0) > 0;
 }
 
-/* evhttp is about to free the connection, and the request with it. */
+/* evhttp is about to free the connection, and the request with it while that belongs to it. */
 static void on_close(struct evhttp_connection *connection, void *context)
 {
     struct http_later *const later = context;
 
     (void)connection;
+    /* After an error evhttp lets go of a request that is not answered, and frees it no more. */
+    if (!evhttp_request_get_connection(later->request))
+        evhttp_request_free(later->request);
     later->request = NULL;
     atomic_store(&later->is_gone, true);
 }
@@ -544,18 +569,37 @@ static void on_resume_below_max(evutil_socket_t fd, short what, void *context)
         pause_accept(http->listener, on_resume_below_max, http);
 }
 
+/* evhttp bounds headers and bodies, but neither the line of a chunk's size nor what comes while an
+ * answer is written.  What is longer than any request ends the connection: to read no more would
+ * not do, as no timeout runs then. */
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *context)
+{
+    struct bufferevent *const connection = context;
+
+    if (info->n_added == 0 || evbuffer_get_length(input) <= INPUT_SIZE_MAX)
+        return;
+    bufferevent_disable(connection, EV_READ);
+    bufferevent_trigger_event(connection, BEV_EVENT_READING | BEV_EVENT_ERROR,
+                              BEV_TRIG_DEFER_CALLBACKS);
+}
+
 /* A connection was accepted; evhttp asks for what it is to use for it. */
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
     struct http *const http = context;
+    const uint32_t count_max = http->service.conn_count_max;
+    struct bufferevent *const connection = bufferevent_socket_new(base, -1, 0);
 
-    if (count_conns(http) + 1 >= http->service.conn_count_max)
+    if (count_max > 0 && count_conns(http) + 1 >= count_max)
         pause_accept(http->listener, on_resume_below_max, http);
-    return bufferevent_socket_new(base, -1, 0);
+    if (connection)
+        evbuffer_add_cb(bufferevent_get_input(connection), on_input, connection);
+    return connection;
 }
 
 /* --- making and ending --- */
 
+/* Takes @fd, whatever comes of it. */
 static struct evhttp *make_server(struct http *http, int fd)
 {
     struct evhttp *const server = evhttp_new(http->base);
@@ -566,15 +610,16 @@ static struct evhttp *make_server(struct http *http, int fd)
 
     if (!listener || !evhttp_bind_listener(server, listener)) {
         if (listener)
-            evconnlistener_free(listener);
+            evconnlistener_free(listener); /* closes it */
+        else
+            close(fd);
         if (server)
             evhttp_free(server);
         return NULL;
     }
     http->listener = listener;
     evconnlistener_set_error_cb(listener, on_accept_error);
-    if (http->service.conn_count_max > 0)
-        evhttp_set_bevcb(server, on_accepted, http);
+    evhttp_set_bevcb(server, on_accepted, http);
     evhttp_set_max_headers_size(server, HTTP_HEADERS_SIZE_MAX);
     evhttp_set_max_body_size(server, HTTP_BODY_SIZE_MAX);
     evhttp_set_timeout(server, HTTP_TIMEOUT_S);
@@ -608,16 +653,15 @@ static bool start_ticking(struct http *http)
     return http->tick_event && event_add(http->tick_event, &second) == 0;
 }
 
+/* Takes @fd, whatever comes of it. */
 static int start(struct http *http, const char *name, int fd, struct ackd_error *error)
 {
     http->base = event_base_new();
     if (http->base)
         http->server = make_server(http, fd);
-    if (!http->server) {
+    else
         close(fd);
-        return error_raise(error, -ENOMEM, "cannot make an HTTP server");
-    }
-    if (!make_events(http) || !start_ticking(http))
+    if (!http->server || !make_events(http) || !start_ticking(http))
         return error_raise(error, -ENOMEM, "cannot make an HTTP server");
 
     const int status = thread_start(&http->thread, name, run, http);

@@ -26,7 +26,7 @@ enum {
     HTTP_LATER_COUNT_MAX = 256,
 
     /* The most that conn_count_max can be: half of the descriptors that ackd's connections leave to
-     * the rest of it. */
+     * the rest of it.  A request that is answered later has its connection all the while. */
     HTTP_CONN_COUNT_MAX = 32,
 };
 
@@ -46,7 +46,7 @@ struct http_answer {
     char *body;
     size_t body_size;
     bool compressible;
-    bool gzipped;     /* body is compressed already, and the client takes that */
+    bool gzipped;     /* body is compressed already, and the client takes that; give it a Vary */
     bool kept;        /* body is static: it is not freed */
     const char *etag; /* NULL: not to be cached */
     struct http_header headers[HTTP_HEADER_COUNT_MAX];

@@ -250,9 +250,18 @@ def test_gzip(started):
     plain = gzip.decompress(body).decode()
     assert parse_series(plain).keys() == started.metrics().keys()
     assert len(body) < len(plain) / 2
-    for unwanted in ("identity", "gzip;q=0", "br"):
-        headers = started.request("/metrics", Accept_Encoding=unwanted)[1]
-        assert headers["Content-Encoding"] is None
+
+
+@pytest.mark.parametrize("accept, encoding", (
+    ("identity", None), ("br", None), ("", None), ("gzipped", None), ("br;q=1, gzip;q=0", None),
+    ("gzip;q=0", None), ("gzip; q=0", None), ("gzip ;q=0.", None), ("gzip;q=0.0", None),
+    ("gzip;Q=0.000, br", None), ("gzip\t;\tq=0.00 , br", None),
+    ("gzip", "gzip"), ("GZIP", "gzip"), ("br,gzip", "gzip"), ("br;q=0, gzip", "gzip"),
+    ("gzip;q=1", "gzip"), ("gzip; q=0.5", "gzip"), ("gzip;q=0.001", "gzip"),
+    ("gzip, br;q=0", "gzip")))
+def test_gzip_with_a_weight_of_zero_is_not_wanted(started, accept, encoding):
+    headers = started.request("/metrics", Accept_Encoding=accept)[1]
+    assert headers["Content-Encoding"] == encoding
 
 
 def test_promtool_is_content(started):

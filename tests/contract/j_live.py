@@ -12,10 +12,12 @@ import time
 import pytest
 
 import wire
-from client import DEADLINE, wait_for
+from client import DEADLINE, PATIENCE, Client, wait_for
 from server import parse_series
 
 CONN_COUNT_MAX = 32  # HTTP_CONN_COUNT_MAX
+BODY_SIZE_MAX = 256 * 1024  # HTTP_BODY_SIZE_MAX
+FLOOD_SIZE = 32 << 20  # more than the kernel's buffers and what HTTP may keep
 FILES = {"/": "text/html; charset=utf-8", "/app.js": "text/javascript; charset=utf-8",
          "/chart.js": "text/javascript; charset=utf-8", "/app.css": "text/css; charset=utf-8",
          "/icon.svg": "image/svg+xml"}
@@ -199,8 +201,18 @@ def test_files_are_strict_and_cached_by_content(started, path):
     status, plain_headers, plain = started.request(path)
     assert plain_headers["Content-Encoding"] is None
     assert gzip.decompress(packed) == plain
+    assert headers["Vary"] == plain_headers["Vary"] == "Accept-Encoding"
     status, _, body = started.request(path, If_None_Match=headers["ETag"])
     assert (status, body) == (304, b"")
+
+
+@pytest.mark.parametrize("method", ("GET", "HEAD"))
+def test_not_modified_says_nothing_of_a_length(started, method):
+    """Its length would be that of the file, which it is not."""
+    etag = started.request("/app.js")[1]["ETag"]
+    status, headers, _ = started.request("/app.js", method, If_None_Match=etag)
+    assert (status, headers["Content-Length"]) == (304, None)
+    assert (headers["ETag"], headers["Vary"]) == (etag, "Accept-Encoding")
 
 
 def test_nothing_is_inline_or_from_elsewhere(started):
@@ -220,6 +232,58 @@ def test_a_foreign_name_is_refused_where_a_browser_reads(started, host, status):
 
 
 # HTTP
+
+def request(path, rest=b"", method="GET"):
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n".encode() + rest + b"\r\n"
+
+
+def assert_ends_under_a_flood(started, client, piece):
+    """The server ends the connection, rather than keep what comes."""
+    sent = 0
+    with pytest.raises(ConnectionError):
+        while sent < FLOOD_SIZE:
+            client.send(piece)
+            sent += len(piece)
+    assert started.request("/-/healthy")[0] == 200
+
+
+def test_a_chunk_size_line_without_end_is_not_kept(started):
+    """Whatever the method and the path: they are looked at once the body is there."""
+    with Client(started.metrics_address) as client:
+        client.send(request("/x", b"Transfer-Encoding: chunked\r\n", "POST"))
+        assert_ends_under_a_flood(started, client, b"0" * 65536)
+
+
+def test_what_comes_while_an_answer_is_written_is_not_kept(started):
+    with Client(started.metrics_address, receive_buffer=2048) as client:
+        client.send(request("/chart.js") * 40)  # more than the kernel takes for a deaf client
+        assert_ends_under_a_flood(started, client, b"x" * 65536)
+
+
+def test_a_connection_under_a_flood_is_freed(start):
+    started = start("--workers=1")
+    started.metrics()  # over a connection that is kept
+    before = started.descriptor_count()
+    for _ in range(2 * CONN_COUNT_MAX):
+        with Client(started.metrics_address) as client:
+            client.send(request("/x", b"Transfer-Encoding: chunked\r\n", "POST"))
+            with contextlib.suppress(ConnectionError):
+                for _ in range(FLOOD_SIZE // 65536):
+                    client.send(b"0" * 65536)
+    # Well before the timeout of HTTP.
+    wait_for(lambda: started.descriptor_count() <= before, "all are closed", 5 * PATIENCE)
+
+
+def test_the_longest_body_and_requests_behind_it_are_legal(started):
+    bodies = request("/x", b"Content-Length: %d\r\n" % BODY_SIZE_MAX, "POST") + bytes(BODY_SIZE_MAX)
+    with Client(started.metrics_address) as client:
+        client.send(bodies + request("/-/healthy") * 100
+                    + request("/-/ready", b"Connection: close\r\n"))
+        answers = bytearray()
+        while piece := client.socket.recv(65536):
+            answers += piece
+    assert answers.startswith(b"HTTP/1.1 404 ") and answers.count(b"HTTP/1.1 200 ") == 101
+
 
 def test_connections_are_bounded_and_the_rest_waits(start):
     started = start("--workers=1")

@@ -17,6 +17,8 @@ from client import wait_for
 
 from conftest import ACKD, ACKLOAD, DEADLINE, in_background
 
+CONN_COUNT_MAX = 32  # HTTP_CONN_COUNT_MAX
+BODY_SIZE_MAX = 256 * 1024  # HTTP_BODY_SIZE_MAX
 KINDS = ("heap", "allocs", "goroutine", "threadcreate", "mutex", "block")
 COLLECTED = ("allocs", "block", "goroutine", "mutex")  # what Parca and Alloy ask for by default
 
@@ -269,7 +271,7 @@ def profile_in_use(served):
     with socket.create_connection(served.pprof_address) as client:
         client.sendall(b"GET /debug/pprof/profile?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_for(lambda: served.get("profile?seconds=1")[0] == 500, "a profile runs", DEADLINE)
-        yield
+        yield client
     wait_for(lambda: served.get("profile?seconds=1")[0] == 200, "it ends with its client", DEADLINE)
 
 
@@ -315,6 +317,13 @@ def test_hang_up_ends_the_profile(served):
     assert served.get("profile?seconds=1")[0] == 200
 
 
+def test_hang_up_behind_unread_bytes_ends_the_profile(served):
+    """While an answer is to come nothing is read, so the end stands behind what was sent."""
+    with profile_in_use(served) as client:
+        client.sendall(b"GET /debug/pprof/ HTTP/1.1\r\n")
+    assert served.get("profile?seconds=1")[0] == 200
+
+
 def test_longer_than_the_timeout_of_http(served):
     assert served.get("profile?seconds=12")[0] == 200
 
@@ -329,6 +338,56 @@ def test_hundred_requests_at_once(served):
     assert {status for status, _, _ in answers} == {200}
     with served.connect() as client:
         client.round_trip()
+
+
+def test_connections_leave_descriptors_to_others(start):
+    server = start("--workers=1")
+    before = server.descriptor_count()
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(server.pprof_address))
+                for _ in range(CONN_COUNT_MAX * 3)]
+        wait_for(lambda: server.descriptor_count() >= before + CONN_COUNT_MAX, "as many as may be")
+        time.sleep(0.5)
+        assert server.descriptor_count() <= before + CONN_COUNT_MAX
+        with server.connect() as client:
+            client.round_trip()
+        for connection in idle:
+            connection.close()
+    server.ok("goroutine")
+
+
+def test_profiles_that_run_are_connections_too(start):
+    """As many as may be: who comes then waits, and is answered once one of them hangs up."""
+    server = start("--workers=1")
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(socket.create_connection(server.pprof_address))
+                   for _ in range(CONN_COUNT_MAX)]
+        before = server.descriptor_count()
+        for client in running:
+            client.sendall(b"GET /debug/pprof/mutex?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)
+        waiting = in_background(server.get, "cmdline")
+        time.sleep(1)
+        assert waiting.is_running() and server.descriptor_count() <= before + CONN_COUNT_MAX
+        running[0].close()
+        assert waiting()[0] == 200
+
+
+def test_symbol_takes_the_longest_body(served):
+    status, _, answer = served.get("symbol", "POST", "0x1+" * (BODY_SIZE_MAX // 4))
+    assert status == 200 and answer.startswith(b"num_symbols: 1\n")
+    assert served.get("symbol", "POST", "0" * (BODY_SIZE_MAX + 1))[0] == 413
+
+
+@pytest.mark.parametrize("path", ("symbol", "nope"))
+def test_a_chunk_size_line_without_end_is_not_kept(served, path):
+    with socket.create_connection(served.pprof_address) as client:
+        client.sendall(f"POST /debug/pprof/{path} HTTP/1.1\r\nHost: x\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n".encode())
+        with pytest.raises(ConnectionError):
+            for _ in range(512):
+                client.sendall(b"0" * 65536)
+    served.ok("cmdline")
 
 
 def test_drain_does_not_wait_for_a_profile(start):
