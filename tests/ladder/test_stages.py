@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -100,11 +101,19 @@ def test_sigterm_answers_what_has_arrived_and_joins(start, stage):
     assert started.wait() == 0
 
 
+def is_stuck(started):
+    """No ack has left for a while, though there are requests."""
+    before = started.metrics()["rsp_send_total"]
+    time.sleep(0.5)  # the stretch of time that is looked at
+    return started.metrics()["rsp_send_total"] == before > 0
+
+
 def test_sigterm_does_not_wait_for_one_who_takes_no_acks(start, stage):
     """Its acks are dropped, which the exit code says."""
     started = start(stage)
     with started.connect(receive_buffer=4096) as client:
         client.fill(wire.submits(300_000))
+        wait_for(lambda: is_stuck(started), "it waits for the client")
         started.signal(signal.SIGTERM)
         assert started.wait() == 3
 
