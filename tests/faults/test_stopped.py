@@ -35,8 +35,9 @@ def hoard(ground):
 
 
 def take_some(peer, acks):
-    """A slow peer's step: it takes what its kernel has, now and then."""
-    if select.select([peer.socket], [], [], 0)[0]:
+    """It takes what the two kernels have, so that there is room when the server goes on: time in
+    which nobody takes anything is the peer's fault, stopped server or not."""
+    while select.select([peer.socket], [], [], 0.05)[0]:
         acks += peer.socket.recv(1 << 20)
 
 
