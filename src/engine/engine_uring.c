@@ -350,8 +350,9 @@ static void receive_again(struct engine_uring *self, struct engine_socket *socke
     list(self, socket);
 }
 
-/* Receives what is at hand; @at_end when the peer's end is behind it.  Of that no poll will tell
- * any more, nor of what is behind urgent data, at which a receive stops. */
+/* Receives what is at hand; @at_end when the peer's end is behind it, of which no poll will tell
+ * any more.  Nor will one tell of what is behind urgent data, at which a receive stops: that comes
+ * with what comes next (docs/decisions/0006 says why it is not asked for). */
 static void receive_now(struct engine_uring *self, struct engine_socket *socket, bool at_end)
 {
     if (socket->closing || socket->broken || !socket->receiving)
@@ -364,7 +365,7 @@ static void receive_now(struct engine_uring *self, struct engine_socket *socket,
     socket->turn = self->turn;
     const ssize_t size = socket_ops_recv(socket, self->receive_buffer);
     counter_add(&self->engine.counters->syscalls_recv, 1);
-    if (size == ENGINE_RECV_SIZE || (size > 0 && (at_end || socket_ops_is_at_mark(socket))))
+    if (size == ENGINE_RECV_SIZE || (size > 0 && at_end))
         receive_again(self, socket);
     if (size > 0)
         say_received(self, socket, (struct bytes){self->receive_buffer, (size_t)size});

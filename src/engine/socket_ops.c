@@ -2,7 +2,7 @@
  *
  * socket_ops - what the engines on real sockets do alike (socket_ops.h)
  *
- * Sources: accept(2), send(2), tcp(7), sockatmark(3). */
+ * Sources: accept(2), send(2), tcp(7). */
 #include "engine/socket_ops.h"
 
 #include <errno.h>
@@ -117,13 +117,6 @@ bool socket_ops_is_tcp(const struct engine_socket *socket)
 
     return getsockopt(socket->fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
            protocol == IPPROTO_TCP;
-}
-
-bool socket_ops_is_at_mark(const struct engine_socket *socket)
-{
-    int is_at_mark = 0;
-
-    return ioctl(socket->fd, SIOCATMARK, &is_at_mark) == 0 && is_at_mark;
 }
 
 void socket_ops_reset_on_close(const struct engine_socket *socket)

@@ -31,10 +31,6 @@ struct buffer *socket_ops_shrink(struct engine *engine, struct buffer *buffer);
 /* Whether it is a socket of TCP, not a unix socket.  A system call. */
 bool socket_ops_is_tcp(const struct engine_socket *socket);
 
-/* Whether urgent data of TCP comes next: a receive stops there, and the next one leaves it out.  A
- * system call. */
-bool socket_ops_is_at_mark(const struct engine_socket *socket);
-
 /* Marks the connection as broken and says so, unless that was done. */
 void socket_ops_broken(struct engine *engine, struct engine_socket *socket, int code);
 
