@@ -69,8 +69,8 @@ static int set_up(struct uring *uring, size_t index)
         status = io_uring_queue_init_params(URING_SQ_COUNT, &uring->ring, &params);
         if (status == 0 && (params.features & FEATURES) != FEATURES) {
             io_uring_queue_exit(&uring->ring);
-            uring->ring.ring_fd = -1;
-            return -EINVAL;
+            status = -EINVAL;
+            break;
         }
     }
     if (status < 0) {
