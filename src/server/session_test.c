@@ -385,6 +385,14 @@ static void a_violation_flushes_what_was_earned_and_closes(void **state)
     }
 }
 
+/* An illegal frame, after which the connection lingers. */
+static void break_rules(struct rig *rig, sim_conn conn)
+{
+    sim_write(rig->engine, conn, "\0\0\0\0", 4);
+    turn(rig, 2);
+    assert_true(sim_sees_finish(rig->engine, conn));
+}
+
 static void a_silent_peer_is_closed_when_lingering_ends(void **state)
 {
     struct rig rig;
@@ -392,9 +400,7 @@ static void a_silent_peer_is_closed_when_lingering_ends(void **state)
     (void)state;
     setup(&rig);
     const sim_conn conn = join(&rig);
-    sim_write(rig.engine, conn, "\0\0\0\0", 4);
-    turn(&rig, 2);
-    assert_true(sim_sees_finish(rig.engine, conn));
+    break_rules(&rig, conn);
     advance(&rig, 1900);
     assert_false(sim_is_closed(rig.engine, conn));
     advance(&rig, 200);
@@ -410,9 +416,7 @@ static void lingering_ends_when_a_reload_wants_none(void **state)
     (void)state;
     setup(&rig);
     const sim_conn conn = join(&rig);
-    sim_write(rig.engine, conn, "\0\0\0\0", 4);
-    turn(&rig, 2);
-    assert_true(sim_sees_finish(rig.engine, conn));
+    break_rules(&rig, conn);
     rig.config.linger_timeout_ms = 0;
     advance(&rig, 2100); /* its timer goes off at the time from before */
     assert_true(sim_is_closed(rig.engine, conn));
@@ -430,9 +434,7 @@ static sim_conn join_and_break(struct rig *rig)
 
     sim_write(rig->engine, conn, stream, size);
     turn(rig, 2);
-    sim_write(rig->engine, conn, "\0\0\0\0", 4);
-    turn(rig, 2);
-    assert_true(sim_sees_finish(rig->engine, conn));
+    break_rules(rig, conn);
     return conn;
 }
 
