@@ -227,7 +227,6 @@ int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
         .endpoints = endpoints,
         .context = admin,
         .tick = on_tick,
-        .conn_count_max = HTTP_CONN_COUNT_MAX,
         .on_thread = options->on_thread,
         .on_thread_self = options->on_thread_self,
     };

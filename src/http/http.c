@@ -563,7 +563,7 @@ static void on_resume_below_max(evutil_socket_t fd, short what, void *context)
 {
     struct http *const http = context;
 
-    if (count_conns(http) < http->service.conn_count_max)
+    if (count_conns(http) < HTTP_CONN_COUNT_MAX)
         on_resume(fd, what, http->listener);
     else
         pause_accept(http->listener, on_resume_below_max, http);
@@ -587,10 +587,9 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
     struct http *const http = context;
-    const uint32_t count_max = http->service.conn_count_max;
     struct bufferevent *const connection = bufferevent_socket_new(base, -1, 0);
 
-    if (count_max > 0 && count_conns(http) + 1 >= count_max)
+    if (count_conns(http) + 1 >= HTTP_CONN_COUNT_MAX)
         pause_accept(http->listener, on_resume_below_max, http);
     if (connection)
         evbuffer_add_cb(bufferevent_get_input(connection), on_input, connection);
@@ -679,7 +678,6 @@ int http_start(struct http **ret_http, const char *name, const struct address *a
     int fd = -1;
 
     assert(ret_http && service->endpoints && ret_bound);
-    assert(service->conn_count_max <= HTTP_CONN_COUNT_MAX);
     int status = listener_claim(address, error);
     if (status == 0)
         status = listener_open(address, &fd, &bound, error);

@@ -25,8 +25,9 @@ enum {
     HTTP_HEADER_COUNT_MAX = 3,
     HTTP_LATER_COUNT_MAX = 256,
 
-    /* The most that conn_count_max can be: half of the descriptors that ackd's connections leave to
-     * the rest of it.  A request that is answered later has its connection all the while. */
+    /* Connections at a time; more wait in the listener's queue.  Half of the descriptors that
+     * ackd's connections leave to the rest of it.  A request that is answered later has its
+     * connection all the while. */
     HTTP_CONN_COUNT_MAX = 32,
 };
 
@@ -64,7 +65,6 @@ struct http_service {
     const struct http_endpoint *endpoints; /* ended by a NULL path; static */
     void *context;
     void (*tick)(void *context);   /* called once a second, from the http thread; may be NULL */
-    uint32_t conn_count_max;       /* more connections wait in the listener's queue; 0: no limit */
     bool takes_any_host;           /* no endpoint is guarded */
     void (*on_thread)(void *self); /* called first on the http thread; may be NULL */
     void *on_thread_self;

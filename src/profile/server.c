@@ -273,7 +273,6 @@ static int start(struct ackd_profile_server *server, const struct address *addre
     const struct http_service service = {
         .endpoints = endpoints,
         .context = server,
-        .conn_count_max = HTTP_CONN_COUNT_MAX,
         .takes_any_host = options->allow_remote,
         .on_thread = options->on_http_thread,
         .on_thread_self = options->on_thread_self,

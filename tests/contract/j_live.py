@@ -6,16 +6,14 @@ import http.client
 import json
 import os
 import re
-import socket
 import time
 
 import pytest
 
 import wire
 from client import DEADLINE, PATIENCE, Client, wait_for
-from server import parse_series
+from server import HTTP_CONN_COUNT_MAX, crowd_of_http, parse_series
 
-CONN_COUNT_MAX = 32  # HTTP_CONN_COUNT_MAX
 BODY_SIZE_MAX = 256 * 1024  # HTTP_BODY_SIZE_MAX
 FLOOD_SIZE = 32 << 20  # more than the kernel's buffers and what HTTP may keep
 FILES = {"/": "text/html; charset=utf-8", "/app.js": "text/javascript; charset=utf-8",
@@ -264,7 +262,7 @@ def test_a_connection_under_a_flood_is_freed(start):
     started = start("--workers=1")
     started.metrics()  # over a connection that is kept
     before = started.descriptor_count()
-    for _ in range(2 * CONN_COUNT_MAX):
+    for _ in range(2 * HTTP_CONN_COUNT_MAX):
         with Client(started.metrics_address) as client:
             client.send(request("/x", b"Transfer-Encoding: chunked\r\n", "POST"))
             with contextlib.suppress(ConnectionError):
@@ -287,19 +285,13 @@ def test_the_longest_body_and_requests_behind_it_are_legal(started):
 
 def test_connections_are_bounded_and_the_rest_waits(start):
     started = start("--workers=1")
-    before = started.descriptor_count()
-    with contextlib.ExitStack() as stack:
-        idle = [stack.enter_context(socket.create_connection(started.metrics_address))
-                for _ in range(CONN_COUNT_MAX * 3)]
-        wait_for(lambda: started.descriptor_count() >= before + CONN_COUNT_MAX, "as many as may be")
-        time.sleep(0.5)
-        assert started.descriptor_count() <= before + CONN_COUNT_MAX
-        for connection in idle[:CONN_COUNT_MAX]:
+    with crowd_of_http(started, started.metrics_address) as idle:
+        for connection in idle[:HTTP_CONN_COUNT_MAX]:
             connection.close()
         last = idle[-1]
         last.settimeout(DEADLINE)
         last.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        for connection in idle[CONN_COUNT_MAX:-1]:
+        for connection in idle[HTTP_CONN_COUNT_MAX:-1]:
             connection.close()
         assert b"200 OK" in last.recv(4096)
     assert parse_series(started.request("/metrics")[2].decode())["client_connected"] == 0
@@ -308,11 +300,11 @@ def test_connections_are_bounded_and_the_rest_waits(start):
 def test_many_requests_one_after_the_other_are_not_held_up(start):
     started = start("--workers=1")
     connection = http.client.HTTPConnection(*started.metrics_address, timeout=DEADLINE)
-    for _ in range(CONN_COUNT_MAX * 4):
+    for _ in range(HTTP_CONN_COUNT_MAX * 4):
         connection.request("GET", "/-/healthy")
         assert connection.getresponse().read() == b"ackd is healthy.\n"
     connection.close()
-    for _ in range(CONN_COUNT_MAX * 4):
+    for _ in range(HTTP_CONN_COUNT_MAX * 4):
         assert started.request("/-/healthy")[0] == 200
 
 

@@ -10,10 +10,10 @@ import time
 import wire
 from catalogue import Cases, beside_canaries
 from client import DEADLINE, PATIENCE, Client, wait_for
+from server import HTTP_CONN_COUNT_MAX
 
 cases = Cases()
 
-CONN_COUNT_MAX = 32  # HTTP_CONN_COUNT_MAX
 
 
 def ask(started, data, seconds=DEADLINE):
@@ -69,7 +69,7 @@ def _(start, workers):
         begin = time.monotonic()
         for _ in range(10):
             started.metrics()
-            assert started.descriptor_count() < before + CONN_COUNT_MAX
+            assert started.descriptor_count() < before + HTTP_CONN_COUNT_MAX
         assert time.monotonic() - begin < 3 * PATIENCE
         for admin in slow:
             with contextlib.suppress(ConnectionResetError):

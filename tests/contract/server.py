@@ -8,7 +8,9 @@ import pathlib
 import re
 import resource
 import signal
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -32,6 +34,23 @@ def fault(program, text):
     if is_instrumented(program):
         pytest.skip("a preloaded library and a sanitizer's runtime want the same place")
     return {"LD_PRELOAD": str(library), "ACKD_FAULT": text}
+
+
+HTTP_CONN_COUNT_MAX = 32  # as in http.h
+
+
+@contextlib.contextmanager
+def crowd_of_http(started, address):
+    """Three times as many idle connections as there may be; no more than there may be are open."""
+    before = started.descriptor_count()
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(address))
+                for _ in range(HTTP_CONN_COUNT_MAX * 3)]
+        wait_for(lambda: started.descriptor_count() >= before + HTTP_CONN_COUNT_MAX,
+                 "as many as may be")
+        time.sleep(0.5)
+        assert started.descriptor_count() <= before + HTTP_CONN_COUNT_MAX
+        yield idle
 
 
 def parse_address(text):

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pprof
 import pytest
 from client import wait_for
+from server import HTTP_CONN_COUNT_MAX, crowd_of_http
 
 from conftest import ACKD, ACKLOAD, DEADLINE, in_background
 
-CONN_COUNT_MAX = 32  # HTTP_CONN_COUNT_MAX
 BODY_SIZE_MAX = 256 * 1024  # HTTP_BODY_SIZE_MAX
 KINDS = ("heap", "allocs", "goroutine", "threadcreate", "mutex", "block")
 COLLECTED = ("allocs", "block", "goroutine", "mutex")  # what Parca and Alloy ask for by default
@@ -342,13 +342,7 @@ def test_hundred_requests_at_once(served):
 
 def test_connections_leave_descriptors_to_others(start):
     server = start("--workers=1")
-    before = server.descriptor_count()
-    with contextlib.ExitStack() as stack:
-        idle = [stack.enter_context(socket.create_connection(server.pprof_address))
-                for _ in range(CONN_COUNT_MAX * 3)]
-        wait_for(lambda: server.descriptor_count() >= before + CONN_COUNT_MAX, "as many as may be")
-        time.sleep(0.5)
-        assert server.descriptor_count() <= before + CONN_COUNT_MAX
+    with crowd_of_http(server, server.pprof_address) as idle:
         with server.connect() as client:
             client.round_trip()
         for connection in idle:
@@ -361,14 +355,14 @@ def test_profiles_that_run_are_connections_too(start):
     server = start("--workers=1")
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(socket.create_connection(server.pprof_address))
-                   for _ in range(CONN_COUNT_MAX)]
+                   for _ in range(HTTP_CONN_COUNT_MAX)]
         before = server.descriptor_count()
         for client in running:
             client.sendall(b"GET /debug/pprof/mutex?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(1)
         waiting = in_background(server.get, "cmdline")
         time.sleep(1)
-        assert waiting.is_running() and server.descriptor_count() <= before + CONN_COUNT_MAX
+        assert waiting.is_running() and server.descriptor_count() <= before + HTTP_CONN_COUNT_MAX
         running[0].close()
         assert waiting()[0] == 200
 
