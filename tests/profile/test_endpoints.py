@@ -460,7 +460,10 @@ def test_program_without_its_names(start, load, tmp_path, strip, words, named):
         profile = pprof.parse(server.ok("profile?seconds=2"))
     found = pprof.functions_of(profile)
     assert ("epoll_turn" in found) == named
-    assert any(name.startswith("0x") for name in found) != named, "addresses remain"
+    # A jump through the linker's table (.plt) has no symbol: a few samples may fall there.
+    unnamed = [s for s in profile.samples if any(name.startswith("0x") for name in s.functions)]
+    share = len(unnamed) / len(profile.samples)
+    assert share < 0.1 if named else share > 0.9, "samples with an address for a name"
     assert words in profile.comments[0]
     assert not profile.mappings[0]["complete"], "a viewer may look for names itself"
 
