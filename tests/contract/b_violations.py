@@ -187,10 +187,10 @@ def test_urgent_data_between_two_pieces(start, engine):
 def test_descriptors_between_two_pieces(start, engine, tmp_path):
     """They are passed on a unix socket: a receive ends there, and nobody takes them."""
     started = start(f"--engine={engine}", "--workers=1", listen=(f"unix:{tmp_path}/ackd.sock",))
-    before = started.descriptor_count()
+    before = started.lasting_descriptor_count()
     send_in_two_pieces(started, started.listeners[0][0],
                        lambda peer, data: socket.send_fds(peer, [data], [0]))
-    wait_for(lambda: started.descriptor_count() <= before, "none is kept")
+    wait_for(lambda: started.lasting_descriptor_count() <= before, "none is kept")
 
 
 def test_many_at_once(server):
@@ -210,13 +210,13 @@ def test_nothing_is_left_behind(start):
     started = start("--workers=1")
     started.metrics()
     started.barrier()
-    before = started.descriptor_count()
+    before = started.lasting_descriptor_count()
     for _, data, _ in VIOLATIONS:
         with started.connect() as client:
             client.send(data)
             client.expect_fin()
     wait_for(lambda: started.metrics()["client_connected"] == 1, "only the probe is connected")
-    wait_for(lambda: started.descriptor_count() == before, "no descriptor is left")
+    wait_for(lambda: started.lasting_descriptor_count() == before, "no descriptor is left")
 
 
 def test_max_frame_is_the_bound(start):

@@ -261,7 +261,7 @@ def test_what_comes_while_an_answer_is_written_is_not_kept(started):
 def test_a_connection_under_a_flood_is_freed(start):
     started = start("--workers=1")
     started.metrics()  # over a connection that is kept
-    before = started.descriptor_count()
+    before = started.lasting_descriptor_count()
     for _ in range(2 * HTTP_CONN_COUNT_MAX):
         with Client(started.metrics_address) as client:
             client.send(request("/x", b"Transfer-Encoding: chunked\r\n", "POST"))
@@ -269,7 +269,7 @@ def test_a_connection_under_a_flood_is_freed(start):
                 for _ in range(FLOOD_SIZE // 65536):
                     client.send(b"0" * 65536)
     # Well before the timeout of HTTP.
-    wait_for(lambda: started.descriptor_count() <= before, "all are closed", 5 * PATIENCE)
+    wait_for(lambda: started.lasting_descriptor_count() <= before, "all are closed", 5 * PATIENCE)
 
 
 def test_the_longest_body_and_requests_behind_it_are_legal(started):

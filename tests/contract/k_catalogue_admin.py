@@ -61,7 +61,7 @@ def _(start, workers):
 def _(start, workers):
     with beside_canaries(start, workers) as started:
         started.metrics()  # over a connection that is kept
-        before = started.descriptor_count()
+        before = started.lasting_descriptor_count()
         slow = [socket.create_connection(started.metrics_address, 3 * DEADLINE)
                 for _ in range(60)]
         for admin in slow:
@@ -69,7 +69,7 @@ def _(start, workers):
         begin = time.monotonic()
         for _ in range(10):
             started.metrics()
-            assert started.descriptor_count() < before + HTTP_CONN_COUNT_MAX
+            assert started.lasting_descriptor_count() < before + HTTP_CONN_COUNT_MAX
         assert time.monotonic() - begin < 3 * PATIENCE
         for admin in slow:
             with contextlib.suppress(ConnectionResetError):
@@ -132,14 +132,14 @@ def _(start, workers):
 def _(start, workers):
     with beside_canaries(start, workers) as started:
         started.metrics()
-        before = started.descriptor_count()
+        before = started.lasting_descriptor_count()
         deaf = [Client(started.metrics_address, receive_buffer=2048) for _ in range(20)]
         for client in deaf:
             client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 40)
             client.receive(1)
         assert started.request("/metrics")[0] == 200
         # The timeout of HTTP, and what the kernel takes to see it.
-        wait_for(lambda: started.descriptor_count() <= before, "their connections end",
+        wait_for(lambda: started.lasting_descriptor_count() <= before, "their connections end",
                  20 * PATIENCE)
         for client in deaf:
             client.close()

@@ -89,7 +89,7 @@ def _(start, workers):
 def _(start, workers):
     with beside_canaries(start, workers) as started:
         started.metrics()
-        before = started.descriptor_count()
+        before = started.lasting_descriptor_count()
         with started.moves({closed("reset"): 150}):
             for _ in range(50):
                 for data in (b"", wire.submit(1)[:9], wire.submits(500)):
@@ -102,7 +102,7 @@ def _(start, workers):
         for _ in range(100):
             started.connect().reset()
         wait_for_open(started, workers)
-        wait_for(lambda: started.descriptor_count() == before, "no descriptor is left")
+        wait_for(lambda: started.lasting_descriptor_count() == before, "no descriptor is left")
 
 
 @cases.add(32, "vanished")
@@ -251,11 +251,11 @@ def time_waits(port):
 def _(start, workers):
     with beside_canaries(start, workers) as started:
         started.metrics()
-        before = started.descriptor_count()
+        before = started.lasting_descriptor_count()
         for _ in range(2000):
             started.connect().close()
         wait_for_open(started, workers)
-        wait_for(lambda: started.descriptor_count() == before, "no descriptor is left")
+        wait_for(lambda: started.lasting_descriptor_count() == before, "no descriptor is left")
         assert time_waits(started.addresses["spec"][1]) == 0
         wait_for(lambda: started.metrics()["memory_bytes"] < 64 << 10, "memory is flat")
 

@@ -132,7 +132,7 @@ def test_short_connections_leave_nothing_behind(start):
     started = start("--workers=2")
     started.metrics()
     with Canary(started):
-        before = started.descriptor_count()
+        before = started.lasting_descriptor_count()
         for number in range(1500):
             with started.connect() as client:
                 client.round_trip()
@@ -142,7 +142,7 @@ def test_short_connections_leave_nothing_behind(start):
                 elif number % 3 == 1:
                     client.reset()
         wait_for(lambda: started.metrics()["client_connected"] == 1, "all have left")
-        wait_for(lambda: started.descriptor_count() == before, "no descriptor is left")
+        wait_for(lambda: started.lasting_descriptor_count() == before, "no descriptor is left")
 
 
 @pytest.fixture

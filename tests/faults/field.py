@@ -176,7 +176,7 @@ class Ground:
             exits.callback(self.ackd.kill)
             (self.dirty, _), (self.clean, _) = self.ackd.listeners
             self.ackd.metrics()  # its connection is one of the descriptors
-            self.descriptors = self.ackd.descriptor_count()
+            self.descriptors = self.ackd.lasting_descriptor_count()
             self.resident = self.ackd.resident_size()
             self.call_witnesses(exits)
             self.exits = exits.pop_all()
@@ -253,7 +253,7 @@ class Ground:
         assert metrics["req_recv_total"] == \
             metrics["rsp_send_total"] + metrics["acks_dropped_total"]
         assert metrics.get("uring_stale_completions_total", 0) == 0
-        assert self.ackd.descriptor_count() == self.descriptors
+        assert self.ackd.lasting_descriptor_count() == self.descriptors
         if not self.ackd.is_instrumented():
             kept = self.ackd.resident_size() - self.resident
             assert kept < KEPT_MAX, f"{kept >> 10} KiB are not given back"

@@ -142,12 +142,12 @@ def test_places_are_used_again(start, stage):
     """Many more connections than places, one after the other; nothing is left open."""
     started = start(stage)
     started.metrics()
-    before = started.descriptor_count()
+    before = started.lasting_descriptor_count()
     for _ in range(1500):
         with started.connect() as client:
             client.round_trip()
     wait_for(lambda: started.metrics()["client_connected"] == 0, "all have left")
-    wait_for(lambda: started.descriptor_count() == before, "all are closed", DEADLINE)
+    wait_for(lambda: started.lasting_descriptor_count() == before, "all are closed", DEADLINE)
     assert started.metrics()["connections_accepted_total"] == 1500
 
 
