@@ -57,6 +57,15 @@ static bool read_address(const struct address *address, uint64_t *ret_address, b
         const struct sockaddr_in6 *const ipv6 =
             (const struct sockaddr_in6 *)(const void *)&address->storage;
 
+        /* A socket for both families, as systemd makes them, gives IPv4 as ::ffff:a.b.c.d. */
+        if (IN6_IS_ADDR_V4MAPPED(&ipv6->sin6_addr)) {
+            uint32_t mapped;
+
+            memcpy(&mapped, ipv6->sin6_addr.s6_addr + 12, sizeof mapped);
+            *ret_address = mapped;
+            *ret_is_ipv6 = false;
+            return true;
+        }
         memcpy(ret_address, ipv6->sin6_addr.s6_addr, sizeof *ret_address);
         *ret_is_ipv6 = true;
         return true;

@@ -58,6 +58,10 @@ static void addresses_are_told_apart(void **state)
     assert_int_not_equal(find(&table, ipv6("2001:db8:0:2::1")), network);
     /* An IPv6 network whose bytes are those of an IPv4 address. */
     assert_int_not_equal(find(&table, ipv6("7f00:1::")), first);
+    /* What a socket for both families says of IPv4. */
+    assert_int_equal(find(&table, ipv6("::ffff:127.0.0.1")), first);
+    assert_int_not_equal(find(&table, ipv6("::ffff:127.0.0.3")), first);
+    assert_int_not_equal(find(&table, ipv6("::fffe:7f00:1")), first);
     assert_int_equal(find(&table, unix_peer), PEER_NONE);
     peer_table_deinit(&table);
 }
