@@ -9,9 +9,15 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FD_SLICE_COUNT = 1024 };
+#include "base/clock.h"
+
+enum {
+    FD_SLICE_COUNT = 1024,
+    BOOT_TIME_TRY_COUNT = 8,
+};
 
 /* The fields of /proc/self/stat that are used. */
 struct stat_fields {
@@ -48,20 +54,31 @@ static bool read_stat(struct stat_fields *ret_fields)
                           &ret_fields->virtual_size, &ret_fields->resident_pages) == 4;
 }
 
-/* When the machine started, in seconds since 1970; 0 when it cannot be read. */
+static int64_t read_clock_ns(clockid_t clock)
+{
+    struct timespec time;
+
+    clock_gettime(clock, &time);
+    return time.tv_sec * (int64_t)NS_PER_S + time.tv_nsec;
+}
+
+/* When the machine started, in whole seconds since 1970: "btime" of /proc/stat, a file that a
+ * service may not see (ProcSubset=pid).  It is how far two clocks are apart, which changes only when
+ * one is set; so that it is the same each time, the readings around the other clock's must agree. */
 static double boot_time(void)
 {
-    char line[256];
-    double seconds = 0;
-    FILE *const file = fopen("/proc/stat", "re");
+    int64_t latest_s = 0;
 
-    while (file && fgets(line, sizeof line, file)) {
-        if (sscanf(line, "btime %lf", &seconds) == 1)
+    for (int i = 0; i < BOOT_TIME_TRY_COUNT; i++) {
+        const int64_t before_ns = read_clock_ns(CLOCK_BOOTTIME);
+        const int64_t now_ns = read_clock_ns(CLOCK_REALTIME);
+        const int64_t after_ns = read_clock_ns(CLOCK_BOOTTIME);
+
+        latest_s = (now_ns - before_ns) / (int64_t)NS_PER_S;
+        if ((now_ns - after_ns) / (int64_t)NS_PER_S == latest_s)
             break;
     }
-    if (file)
-        fclose(file);
-    return seconds;
+    return (double)latest_s;
 }
 
 /* Those that are not open have POLLNVAL. */
@@ -125,11 +142,9 @@ static void expose_stat(struct exposition *to)
     if (!read_stat(&fields))
         return;
 
-    const double boot = boot_time();
-    if (boot > 0)
-        expose(to, "process_start_time_seconds", EXPOSITION_GAUGE,
-               "Start time of the process since unix epoch in seconds.",
-               boot + fields.start_ticks / (double)sysconf(_SC_CLK_TCK));
+    expose(to, "process_start_time_seconds", EXPOSITION_GAUGE,
+           "Start time of the process since unix epoch in seconds.",
+           boot_time() + fields.start_ticks / (double)sysconf(_SC_CLK_TCK));
     expose(to, "process_virtual_memory_bytes", EXPOSITION_GAUGE, "Virtual memory size in bytes.",
            fields.virtual_size);
     expose(to, "process_resident_memory_bytes", EXPOSITION_GAUGE, "Resident memory size in bytes.",

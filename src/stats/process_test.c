@@ -141,6 +141,23 @@ static void memory_is_in_bytes(void **state)
     free(block);
 }
 
+/* When this process started, after the machine. */
+static double read_start_ticks(void)
+{
+    char text[1024] = "";
+    double ticks = 0;
+    FILE *const file = fopen("/proc/self/stat", "re");
+
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    assert_true(at && sscanf(at, "%lf", &ticks) == 1);
+    return ticks;
+}
+
 static void start_time_is_in_the_past(void **state)
 {
     struct timespec now;
@@ -151,6 +168,27 @@ static void start_time_is_in_the_past(void **state)
     assert_true(started > 1.5e9);
     assert_true(started <= (double)now.tv_sec + 2); /* the boot time is in whole seconds */
     assert_true(started > (double)now.tv_sec - 3600);
+}
+
+/* The boot time as the kernel says it, and each time the same: a change would be a restart. */
+static void start_time_is_the_kernels(void **state)
+{
+    char line[256];
+    double boot = 0;
+    FILE *const file = fopen("/proc/stat", "re");
+
+    (void)state;
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) && sscanf(line, "btime %lf", &boot) != 1)
+        continue;
+    fclose(file);
+
+    const double started = ask("process_start_time_seconds");
+    const double ticks = (started - boot) * (double)sysconf(_SC_CLK_TCK);
+    const double own_ticks = read_start_ticks();
+    assert_true(ticks > own_ticks - 0.5 && ticks < own_ticks + 0.5);
+    for (int i = 0; i < 1000; i++)
+        assert_true(ask("process_start_time_seconds") == started);
 }
 
 static void *wait_at(void *mutex)
@@ -231,6 +269,7 @@ int main(void)
         cmocka_unit_test(max_fds_is_the_soft_limit),
         cmocka_unit_test(memory_is_in_bytes),
         cmocka_unit_test(start_time_is_in_the_past),
+        cmocka_unit_test(start_time_is_the_kernels),
         cmocka_unit_test(threads_are_counted),
         cmocka_unit_test(a_name_with_parentheses_shifts_nothing),
     };
