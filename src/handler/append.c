@@ -25,6 +25,10 @@
 enum {
     SIZE_PREFIX_SIZE = 4,
 
+    /* What is read at once of a file that is there already: hundreds of small records, and not much
+     * of a large one. */
+    BLOCK_SIZE = 16 * 1024,
+
     /* Records of one write; the kernel takes 1,024 pieces, and a record has two. */
     RECORD_COUNT_MAX = 512,
 };
@@ -131,13 +135,19 @@ static void append_free(void *context)
 /* Finds the end of the last whole record of the file at @fd, which has @size bytes. */
 static int find_end(int fd, off_t size, off_t *ret_end)
 {
-    uint8_t prefix[SIZE_PREFIX_SIZE];
+    uint8_t block[BLOCK_SIZE];
+    off_t block_at = 0;
+    ssize_t block_size = 0;
     off_t at = 0;
 
     while (size - at >= SIZE_PREFIX_SIZE) {
-        if (pread(fd, prefix, sizeof prefix, at) != SIZE_PREFIX_SIZE)
-            return -EIO;
-        const off_t record_size = SIZE_PREFIX_SIZE + (off_t)load_be32(prefix);
+        if (at + SIZE_PREFIX_SIZE > block_at + block_size) {
+            block_at = at;
+            block_size = pread(fd, block, sizeof block, at);
+            if (block_size < SIZE_PREFIX_SIZE)
+                return -EIO;
+        }
+        const off_t record_size = SIZE_PREFIX_SIZE + (off_t)load_be32(block + (at - block_at));
         if (record_size > size - at)
             break;
         at += record_size;

@@ -223,6 +223,40 @@ static void a_torn_file_is_refused_wherever_it_is_torn(void **state)
     folder_close(&folder);
 }
 
+/* Longer than what is read at once, with records that lie over its borders, and beyond them. */
+static void a_torn_file_of_many_records(void **state)
+{
+    enum { SIZE = 120 * 1000, LARGE = 40 * 1000 };
+    uint8_t *const records = calloc(1, SIZE + LARGE);
+    struct folder folder;
+    size_t size = 0;
+    size_t last = 0;
+
+    (void)state;
+    assert_non_null(records);
+    folder_open(&folder);
+    for (uint32_t i = 0; size < SIZE; i++) {
+        const uint32_t payload_size = i == 1000 ? LARGE : i % 37;
+
+        store_be32(records + size, payload_size);
+        last = size;
+        size += sizeof payload_size + payload_size;
+        if (size % 1024 > 37 && size < SIZE)
+            continue; /* not each, or it would take long */
+        write_file(folder.file, records, size);
+        const struct ackd_handler handler = make(folder.file);
+        handler.free(handler.self);
+        if (last < size - 1) {
+            char words[64];
+            snprintf(words, sizeof words, "torn after byte %zu: ", last);
+            write_file(folder.file, records, size - 1);
+            check_refused(folder.file, -EILSEQ, words);
+        }
+    }
+    folder_close(&folder);
+    free(records);
+}
+
 static void a_size_beyond_the_end_is_torn(void **state)
 {
     struct folder folder;
@@ -486,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_batch_larger_than_one_write),
         cmocka_unit_test(a_file_is_gone_on_with),
         cmocka_unit_test(a_torn_file_is_refused_wherever_it_is_torn),
+        cmocka_unit_test(a_torn_file_of_many_records),
         cmocka_unit_test(a_size_beyond_the_end_is_torn),
         cmocka_unit_test(a_file_in_use_is_refused),
         cmocka_unit_test(only_regular_files),
