@@ -531,6 +531,8 @@ static void sample_listeners(struct worker *worker)
         uint32_t waiting;
         uint32_t limit;
 
+        if (listener->engine.shared && worker->index > 0)
+            continue; /* the same queue, which is to be counted once */
         if (listener_queue(listener->engine.fd, &waiting, &limit)) {
             counter_set(&listener->queue_waiting, waiting);
             counter_set(&listener->queue_limit, limit);
