@@ -17,7 +17,8 @@
  *      ackd_server_free(server);
  *
  * A server has no global state: a process may have several.  It never exits, prints, or touches
- * signals (its threads block them all; sockets are written with MSG_NOSIGNAL). */
+ * signals: its threads block them all but SIGPROF, the profiler's, which they block if the thread
+ * that starts the server does; sockets are written with MSG_NOSIGNAL. */
 #ifndef ACKD_SERVER_H
 #define ACKD_SERVER_H
 

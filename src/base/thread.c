@@ -33,7 +33,7 @@ int thread_start_sized(pthread_t *ret_thread, const char *name, size_t stack_siz
     assert(strlen(name) < THREAD_NAME_SIZE);
     sigfillset(&all);
     sigdelset(&all, SIGPROF);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     /* A thread begins with the name of the one that starts it.  To name it afterwards is to open a
      * file of /proc for writing, which a program may have forbidden itself. */
     prctl(PR_GET_NAME, own_name);

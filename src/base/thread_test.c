@@ -87,6 +87,23 @@ static void leaves_the_mask_of_its_starter(void **state)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+static void blocks_a_profilers_signal_if_its_starter_does(void **state)
+{
+    struct seen seen;
+    pthread_t thread;
+    sigset_t profiler;
+    sigset_t before;
+
+    (void)state;
+    sigemptyset(&profiler);
+    sigaddset(&profiler, SIGPROF);
+    pthread_sigmask(SIG_BLOCK, &profiler, &before);
+    assert_int_equal(thread_start(&thread, "test-profiler", look, &seen), 0);
+    pthread_join(thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert_int_equal(sigismember(&seen.mask, SIGPROF), 1);
+}
+
 /* --- the name, which is set from outside: the thread must still be there --- */
 
 struct gate {
@@ -197,6 +214,7 @@ int main(void)
         cmocka_unit_test(runs_with_its_context),
         cmocka_unit_test(blocks_every_signal_but_a_profilers),
         cmocka_unit_test(leaves_the_mask_of_its_starter),
+        cmocka_unit_test(blocks_a_profilers_signal_if_its_starter_does),
         cmocka_unit_test(has_its_name),
         cmocka_unit_test(a_failed_start_is_an_errno_and_leaves_the_mask),
         cmocka_unit_test(has_the_stack_that_was_asked_for),
