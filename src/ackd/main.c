@@ -153,6 +153,11 @@ static void warn(const struct program *program, const char *event, const char *k
     log_text(program, ACKD_LOG_WARN, event, key, value);
 }
 
+static void warn_of_no_profiles(const struct program *program, const char *reason)
+{
+    warn(program, "no profiles: the port is taken; see --pprof-listen", "reason", reason);
+}
+
 /* Profiles are for when they are wanted: a second server on the same machine, whose user has not
  * asked for port 6060, runs without. */
 static int open_profiles(struct program *program)
@@ -167,12 +172,17 @@ static int open_profiles(struct program *program)
     };
     struct ackd_error error;
 
+    if (!options->pprof_listen) {
+        if (options->pprof_is_default)
+            warn_of_no_profiles(program, "another option has it");
+        return 0;
+    }
     const int status = ackd_profile_server_start(&program->profiles, &profile_options, &error);
     if (status == 0)
         return 0;
     if (status != -EADDRINUSE || !options->pprof_is_default)
         return fail(exit_code_of(status), error.text, " (option --pprof-listen)");
-    warn(program, "no profiles: the port is taken; see --pprof-listen", "reason", error.text);
+    warn_of_no_profiles(program, error.text);
     return 0;
 }
 
@@ -272,7 +282,7 @@ static int open_server(struct program *program)
     status = ackd_server_new(&program->server, &options->server, &error);
     if (status < 0)
         return fail(exit_code_of(status), error.text, " (option --listen)");
-    int code = options->pprof_listen ? open_profiles(program) : 0;
+    int code = open_profiles(program);
     if (code == 0 && options->metrics_listen)
         code = open_admin(program);
     return code;

@@ -520,20 +520,24 @@ static int check_http_listen(const struct options *options, const char *name, co
     const char *const value = *member;
     struct ackd_server_options all = options->server;
     struct ackd_error why;
+    struct address address;
 
     if (strcmp(value, "off") == 0) {
         *member = NULL;
         return 0;
     }
+    if (address_parse(value, false, &address, &why) < 0)
+        return error_raise(error, -EINVAL, "--%s=%.64s: give ADDR:PORT or off; %.150s", name, value,
+                           why.text);
     if (all.listen_count > ACKD_LISTEN_COUNT_MAX - 2)
         all.listen_count = ACKD_LISTEN_COUNT_MAX - 2;
     if (other)
         all.listen[all.listen_count++] = other;
     all.listen[all.listen_count++] = value;
-    if (!strchr(value, ',') && ackd_server_options_check(&all, &why) == 0)
+    if (ackd_server_options_check(&all, &why) == 0)
         return 0;
-    return error_raise(error, -EINVAL, "--%s=%.64s: give ADDR:PORT or off%s%.150s", name, value,
-                       strchr(value, ',') ? "" : "; ", strchr(value, ',') ? "" : why.text);
+    return error_raise(error, -EINVAL, "--%s=%.64s: give ADDR:PORT or off; %.150s", name, value,
+                       why.text);
 }
 
 /* Profiles are not for everybody. */
@@ -545,6 +549,10 @@ static int check_pprof(struct options *options, struct ackd_error *error)
     options->pprof_is_default = value == default_of("pprof-listen");
     const int status = check_http_listen(options, "pprof-listen", &options->pprof_listen,
                                          options->metrics_listen, error);
+    if (status < 0 && options->pprof_is_default) {
+        options->pprof_listen = NULL; /* the port has been given to something else */
+        return 0;
+    }
     if (status < 0 || !options->pprof_listen)
         return status;
     if (options->pprof_allow_remote || address_parse(value, false, &address, NULL) < 0 ||

@@ -59,18 +59,17 @@ static void keep_capabilities(uint32_t kept)
         syscall(SYS_capset, &header, now.words);
 }
 
-/* The folders of unix sockets. */
-static void allow_listens(struct files *files, const struct ackd_server_options *server)
+/* The folder of the socket that @listen, the value of an option, names; NULL for none. */
+static void allow_listen(struct files *files, const char *listen)
 {
-    for (size_t i = 0; i < server->listen_count; i++) {
-        char text[PATH_SIZE];
-        struct address address;
+    char text[PATH_SIZE];
+    struct address address;
 
-        snprintf(text, sizeof text, "%.*s", (int)strcspn(server->listen[i], ","),
-                 server->listen[i]);
-        if (address_parse(text, false, &address, NULL) == 0 && address_unix_path(&address))
-            files_allow_folder_of(files, address_unix_path(&address), FILES_SOCKET);
-    }
+    if (!listen)
+        return;
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(listen, ","), listen);
+    if (address_parse(text, false, &address, NULL) == 0 && address_unix_path(&address))
+        files_allow_folder_of(files, address_unix_path(&address), FILES_SOCKET);
 }
 
 /* The files that options name.  Folders where that may be put in place anew. */
@@ -86,14 +85,17 @@ static void allow_options(struct files *files, const struct options *options)
         files_allow_folder_of(files, options->profile_on_exit, FILES_WRITE);
     if (strncmp(options->handler, append, sizeof append - 1) == 0)
         files_allow_folder_of(files, options->handler + sizeof append - 1, FILES_WRITE);
-    allow_listens(files, &options->server);
+    for (size_t i = 0; i < options->server.listen_count; i++)
+        allow_listen(files, options->server.listen[i]);
+    allow_listen(files, options->metrics_listen);
+    allow_listen(files, options->pprof_listen);
 }
 
 /* What metrics read, and the memory that the cgroup allows, and what names the addresses of
  * profiles: code and its debug information. */
 static void allow_own(struct files *files)
 {
-    static const char *const in_proc[] = {"/proc/self", "/proc/stat", "/proc/sys/vm"};
+    static const char *const in_proc[] = {"/proc/self", "/proc/sys/vm"};
     static const char *const paths[] = {
         "/sys/devices/system/cpu",
         "/sys/fs/cgroup",

@@ -134,6 +134,21 @@ def test_contradiction_profiles_on_the_address_of_metrics(run, free_port):
     assert address in finished.stderr and "--pprof-listen" in finished.stderr
 
 
+@pytest.mark.parametrize("option", ("--listen", "--metrics-listen"))
+def test_profiles_give_way_where_nobody_asked_for_them(program, option):
+    """Their default port may be given to something else."""
+    finished = subprocess.run([program, f"{option}=127.0.0.1:6060", "--check-config"],
+                              capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize("name", ("--metrics-listen", "--pprof-listen"))
+def test_http_takes_no_socket_of_systemd(run, name):
+    finished = run(f"{name}=systemd", "--check-config")
+    assert finished.returncode == EXIT_USAGE, finished.stderr
+    assert name in finished.stderr and "ADDR:PORT" in finished.stderr
+
+
 @pytest.fixture
 def free_port():
     """A port that was free a moment ago, for tests in which nothing is opened on it."""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What a service manager sees: notifications, the watchdog's food, sockets that it passes on."""
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -179,6 +181,41 @@ def test_sockets_are_inherited(passing, workers, tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
         assert (tmp_path / "ackd.sock").exists(), "the file is systemd's"
+
+
+def test_the_queue_of_an_inherited_socket_is_one(passing):
+    """Each worker accepts from it, and it is counted once."""
+    with socket.create_server(("127.0.0.1", 0), backlog=7) as tcp:
+        _, lines = passing([tcp], "--listen=systemd", "--workers=3",
+                           "--metrics-listen=127.0.0.1:0")
+        address = next(line.split()[1] for line in lines if line.startswith("metrics "))
+        limit = re.compile(rb"^ackd_listen_queue_limit\{[^}]*\} (\d+)$", re.M)
+
+        def limits():
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=DEADLINE) as answer:
+                return sum(map(int, limit.findall(answer.read())))
+
+        wait_for(limits, "the queue has been looked at")
+        time.sleep(0.5)  # each worker has looked by then
+        assert limits() == 7
+
+
+def test_ipv4_over_a_socket_for_both_families(passing):
+    """systemd's ListenStream=8888 is one: limits for an address are for that of IPv4."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as both:
+        passing([both], "--listen=systemd", "--workers=1", "--max-conns-per-ip=1")
+        port = both.getsockname()[1]
+        with Client(("127.0.0.1", port)) as first:
+            first.round_trip()
+            with Client(("127.0.0.1", port)) as second:
+                second.expect_end()
+            with socket.create_connection(("127.0.0.1", port), DEADLINE,
+                                          source_address=("127.0.0.2", 0)) as other:
+                other.sendall(wire.submit(1))
+                assert other.recv(1, socket.MSG_PEEK)
+            with Client(("::1", port)) as another:
+                another.round_trip()
+            first.round_trip()
 
 
 def test_sockets_by_name(passing):

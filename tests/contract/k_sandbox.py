@@ -394,6 +394,17 @@ def test_files_that_are_needed(start, tmp_path):
     assert not (tmp_path / "socket" / "ackd.sock").exists()
 
 
+def test_metrics_on_a_unix_socket(start, tmp_path):
+    started = start("--sandbox=strict", metrics=f"unix:{tmp_path}/metrics.sock")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE)
+        client.connect(f"{tmp_path}/metrics.sock")
+        client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+    with started.connect() as client:
+        client.round_trip()
+
+
 def test_files_that_are_not(start, tmp_path):
     """The config file becomes a link to a file outside of its folder: that is not read."""
     (tmp_path / "config").mkdir()
