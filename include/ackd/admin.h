@@ -31,7 +31,7 @@ struct ackd_admin_fact {
     const char *value;
 };
 
-/* Zero what is not used.  All texts are copied. */
+/* The first two are needed; zero what is not used of the others.  All texts are copied. */
 struct ackd_admin_options {
     const char *listen;         /* ADDR:PORT; port 0 takes any */
     const char *metrics_prefix; /* before every metric's name, such as "ackd" */

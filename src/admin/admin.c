@@ -201,8 +201,10 @@ int ackd_admin_start(struct ackd_admin **ret_admin, struct ackd_server *server,
 {
     struct address address;
     struct address bound;
-    int status = address_parse(options->listen, false, &address, error);
 
+    if (!options->listen || !options->metrics_prefix)
+        return error_raise(error, -EINVAL, "the admin server wants listen and metrics_prefix");
+    int status = address_parse(options->listen, false, &address, error);
     if (status < 0)
         return status;
     if (!ackd_metrics_prefix_is_legal(options->metrics_prefix))
