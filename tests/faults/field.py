@@ -248,7 +248,7 @@ class Ground:
         any_count = wanted.pop(None, 0)
         wanted["eof"] = wanted.get("eof", 0) + 1 + Steady.CONNECTIONS
         assert sum(found.pop(reason, 0) for reason in also) == any_count, reasons(metrics)
-        assert found == wanted
+        assert found == wanted, f"closed by {found}, not {wanted}"
         assert metrics["connections_accepted_total"] == total(metrics, "connections_closed_total")
         assert metrics["req_recv_total"] == \
             metrics["rsp_send_total"] + metrics["acks_dropped_total"]
