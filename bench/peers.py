@@ -20,7 +20,25 @@ from lib.contest import PLACEMENTS, SHAPES, Cell, Contest, Effort, read_json, wr
 FULL = Effort(8, 0.7, 1)
 QUICK = Effort(6, 0.1, 0.3)
 ACKD, NULL = "ackd", "null"
-NAMES = ("uring", "ceiling", *servers.RECIPES)
+NAMES = ("uring", "ceiling", "ceiling-uring", *servers.RECIPES)
+
+
+def make_uring(args, name, title):
+    return servers.make_ackd(args.build, "uring", name=name, title=title)
+
+
+def make_contestant(args, name, engines):
+    """The Server, or a line that says why there is none."""
+    if name in ("uring", "ceiling-uring") and not engines:
+        return "skipped: this ackd has no --engine"
+    if name == "uring":
+        return make_uring(args, name, "ackd, io_uring")
+    if name == "ceiling":
+        return servers.make_ceiling(args.build)
+    if name == "ceiling-uring":
+        return servers.make_ceiling(args.build, name, "the ceiling, beside ackd with io_uring",
+                                    make_uring(args, ACKD, ACKD))
+    return servers.build_peer(name)
 
 
 def make_contestants(args):
@@ -29,13 +47,7 @@ def make_contestants(args):
     found = {name: servers.make_ackd(args.build, "epoll" if engines else "", name=name, title=title)
              for name, title in ((ACKD, "ackd, epoll"), (NULL, "null: ackd against itself"))}
     for name in args.only:
-        if name == "uring":
-            made = (servers.make_ackd(args.build, "uring", name=name, title="ackd, io_uring")
-                    if engines else "skipped: this ackd has no --engine")
-        elif name == "ceiling":
-            made = servers.make_ceiling(args.build)
-        else:
-            made = servers.build_peer(name)
+        made = make_contestant(args, name, engines)
         if isinstance(made, str):
             print(f"  {name:<9} {made}")
         else:
@@ -95,9 +107,10 @@ def run_cells(args, contest, found):
     """False when the budget was spent before all were done."""
     cells = [Cell(name, shape, placement) for placement in args.placement
              for shape in args.shapes for name in found if name != ACKD]
-    ours = found[ACKD]
+    rivals = {name: server.rival or found[ACKD] for name, server in found.items()}
     waiting = [cell for cell in cells
-               if not (args.resume and contest.is_done(cell, ours, found[cell.name]))]
+               if not (args.resume
+                       and contest.is_done(cell, rivals[cell.name], found[cell.name]))]
     progress = Progress(sum(contest.estimate_s(found[cell.name]) for cell in waiting))
     print(f"  {len(cells)} cells, {len(cells) - len(waiting)} of them done already; "
           f"about {progress.say_left()}")
@@ -114,7 +127,7 @@ def run_cells(args, contest, found):
             progress.announce(label)
             estimate_s, start = contest.estimate_s(theirs), time.monotonic()
             try:
-                stored = contest.run(cell, ours, theirs)
+                stored = contest.run(cell, rivals[cell.name], theirs)
             except RuntimeError as error:
                 progress.add(f"  {label} failed: {error}", estimate_s)
             took_s = time.monotonic() - start
@@ -131,7 +144,7 @@ def run_cells(args, contest, found):
 def run_idle(args, contest, found):
     for name, server in found.items():
         path = contest.folder / f"idle_{name}.json"
-        if name == NULL or (args.resume and path.exists()):
+        if name == NULL or server.rival or (args.resume and path.exists()):
             continue
         try:
             with server.start(contest.server_cpu) as running:

@@ -21,13 +21,15 @@ COUNTED = "none"  # ackload's dialect in which acks are counted and not looked a
 class Server:
     """One that takes part: its name, and the command that ackload and we start it with."""
 
-    def __init__(self, name, title, command, *, program=None, dialect="any", warmup_s=0.3):
+    def __init__(self, name, title, command, *, program=None, dialect="any", warmup_s=0.3,
+                 rival=None):
         self.name = name
         self.title = title
         self.command = command  # with {ports-file} and {frame}; None = it runs already
         self.program = program  # the file whose change makes old results worthless
         self.dialect = dialect  # how its acks are checked
         self.warmup_s = warmup_s
+        self.rival = rival  # the ackd that it is compared with; None: the one all others are
 
     def spec(self, payload_size):
         """What `ackload ab` takes for this server."""
@@ -226,7 +228,7 @@ def compile_peer(recipe, out):
     return None
 
 
-def make_ceiling(build):
+def make_ceiling(build, name="ceiling", title="the ceiling (does not look)", rival=None):
     program = pathlib.Path(build).resolve() / "bench" / "ceiling"
-    return Server("ceiling", "the ceiling (does not look)", f"{program} {{frame}} >{{ports-file}}",
-                  program=program, dialect=COUNTED)
+    return Server(name, title, f"{program} {{frame}} >{{ports-file}}", program=program,
+                  dialect=COUNTED, rival=rival)

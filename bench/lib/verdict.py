@@ -18,8 +18,9 @@ SHALLOW = ("100x1", "100x16")
 
 # at_least and at_most bound the cell's ratio.
 TARGETS = (
-    Target("ceiling", "at least 1/1.03 of ackd", SHALLOW, 1 / 1.03),
-    Target("ceiling", "at least 1/1.10 of ackd", DEEP, 1 / 1.10),
+    *(Target(name, f"at least 1/{times:.2f} of ackd", shapes, 1 / times)
+      for name in ("ceiling", "ceiling-uring")
+      for shapes, times in ((SHALLOW, 1.03), (DEEP, 1.10))),
     Target("uring", "at most 0.90 of epoll", SHALLOW, None, 0.90),
     Target("uring", "not dearer than epoll", DEEP + ("1000x1", "100x64/1KiB"), None, 1),
     Target("go", "at least 2.5 times ackd", ("100x256",), 2.5),
