@@ -63,8 +63,9 @@ static int64_t read_clock_ns(clockid_t clock)
 }
 
 /* When the machine started, in whole seconds since 1970: "btime" of /proc/stat, a file that a
- * service may not see (ProcSubset=pid).  It is how far two clocks are apart, which changes only when
- * one is set; so that it is the same each time, the readings around the other clock's must agree. */
+ * service may not see (ProcSubset=pid).  It is how far two clocks are apart, which changes only
+ * when one is set; so that it is the same each time, the readings around the other clock's must
+ * agree. */
 static double boot_time(void)
 {
     int64_t latest_s = 0;
