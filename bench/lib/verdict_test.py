@@ -68,7 +68,8 @@ def test_ceiling_is_the_other_way_round():
 
 
 def test_every_target_is_about_a_known_contestant():
-    assert {target.name for target in verdict.TARGETS} == {"ceiling", "uring", *verdict.PEERS}
+    assert {target.name for target in verdict.TARGETS} == {
+        "ceiling", "ceiling-uring", "uring", *verdict.PEERS}
     assert verdict.concerns(verdict.TARGETS[0], "ceiling", "100x1")
     assert not verdict.concerns(verdict.TARGETS[0], "ceiling", "100x256")
     assert not verdict.concerns(verdict.TARGETS[0], "go", "100x1")
