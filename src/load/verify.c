@@ -99,7 +99,7 @@ static bool accept_command(struct verify *verify, uint8_t command)
         else if (command == COMMAND_DEMO_SUBMIT_ACK)
             verify->head = head_of(DIALECT_DEMO);
     }
-    return command == (uint8_t)(verify->head >> 24);
+    return verify->head != 0 && command == (uint8_t)(verify->head >> 24);
 }
 
 static enum place locate(const struct verify *verify, uint64_t id, uint64_t sent,

@@ -95,7 +95,7 @@ static inline uint64_t verify_run(struct verify *verify, struct bytes *input, ui
     const uint8_t *at = input->data;
     const uint64_t head = verify->head;
     uint64_t id = verify->expected_id;
-    uint64_t left = input->size / ACK_FRAME_SIZE;
+    uint64_t left = head == 0 ? 0 : input->size / ACK_FRAME_SIZE; /* 0: not known yet */
 
     if (left > sent - verify->top)
         left = sent - verify->top;

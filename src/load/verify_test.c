@@ -275,6 +275,26 @@ static void any_dialect_is_learned_from_the_first_ack(void **state)
     assert_int_equal(bench.ledger.ok, 2);
 }
 
+/* Where no dialect is known yet, nothing may pass for one. */
+static void a_command_of_zero_is_malformed(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench, DIALECT_RULE_ANY);
+    put_raw(&bench, 0, id_of(1), RESULT_OK);
+    put_raw(&bench, 0, id_of(2), RESULT_OK);
+    assert_int_equal(judge(&bench, 2), VERIFY_MALFORMED);
+    assert_int_equal(bench.ledger.ok, 0);
+    assert_int_equal(bench.ledger.malformed, 2);
+
+    setup(&bench, DIALECT_RULE_ANY);
+    put_raw(&bench, 0, id_of(1), RESULT_OK);
+    store_be32(bench.acks, 0);
+    assert_int_equal(judge(&bench, 1), VERIFY_UNFRAMED);
+    assert_int_equal(bench.ledger.ok, 0);
+    assert_int_equal(bench.ledger.malformed, 1);
+}
+
 static void a_strict_dialect_refuses_the_other(void **state)
 {
     (void)state;
@@ -384,6 +404,7 @@ int main(void)
         cmocka_unit_test(other_commands_are_malformed),
         cmocka_unit_test(another_length_cannot_be_followed),
         cmocka_unit_test(any_dialect_is_learned_from_the_first_ack),
+        cmocka_unit_test(a_command_of_zero_is_malformed),
         cmocka_unit_test(a_strict_dialect_refuses_the_other),
         cmocka_unit_test(random_acks_always_close_the_ledger),
         cmocka_unit_test(a_message_that_is_forgotten_is_lost_once),
