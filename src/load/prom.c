@@ -224,7 +224,8 @@ static void write_times(struct exposition *to, const char *name, const char *hel
         bucket[bound] += times->bucket[i];
     }
     exposition_family(to, name, EXPOSITION_HISTOGRAM, help);
-    exposition_histogram(to, bounds_ns, BOUND_COUNT, bucket, times->sum_ns, (double)NS_PER_S);
+    const uint64_t sum_ns = times->sum_ns < 0x1p64 ? (uint64_t)times->sum_ns : UINT64_MAX;
+    exposition_histogram(to, bounds_ns, BOUND_COUNT, bucket, sum_ns, (double)NS_PER_S);
 }
 
 static void write_sample(struct exposition *to, const struct sample *sample)

@@ -115,6 +115,12 @@ static json_t *make_latencies(const struct options *options, const struct outcom
                      make_latency(&outcome->service), "lateness", make_latency(&outcome->lateness));
 }
 
+/* A sum beyond what an integer of JSON libraries holds is a real. */
+static json_t *make_sum(double sum)
+{
+    return sum < 0x1p63 ? json_integer((json_int_t)sum) : json_real(sum);
+}
+
 /* The buckets that hold something: [upper end, count]. */
 static json_t *make_hist(const struct latency_sum *latency)
 {
@@ -125,7 +131,7 @@ static json_t *make_hist(const struct latency_sum *latency)
             json_array_append_new(buckets, json_pack("[I, I]", (json_int_t)latency_upper_ns(i),
                                                      (json_int_t)latency->bucket[i]));
     }
-    return json_pack("{s:s, s:I, s:I, s:o}", "unit", "ns", "sum_ns", (json_int_t)latency->sum_ns,
+    return json_pack("{s:s, s:o, s:I, s:o}", "unit", "ns", "sum_ns", make_sum(latency->sum_ns),
                      "max_ns", (json_int_t)latency->max_ns, "buckets", buckets);
 }
 

@@ -61,7 +61,7 @@ static inline void test_run_fill(struct latency_sum *times, uint64_t ns, uint64_
 {
     times->bucket[latency_index(ns)] += count;
     times->count += count;
-    times->sum_ns += ns * count;
+    times->sum_ns += (double)(ns * count);
     if (ns > times->max_ns)
         times->max_ns = ns;
 }

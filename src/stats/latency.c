@@ -23,7 +23,8 @@ void latency_merge(struct latency_sum *sum, const struct latency *from)
         sum->bucket[i] += count;
         sum->count += count;
     }
-    sum->sum_ns += counter_read(&from->sum_ns);
+    sum->sum_ns +=
+        (double)counter_read(&from->sum_ns) + ldexp((double)counter_read(&from->sum_overflow), 64);
 
     const uint64_t max_ns = counter_read(&from->max_ns);
     if (max_ns > sum->max_ns)
@@ -69,5 +70,5 @@ uint64_t latency_percentile_ns(const struct latency_sum *sum, double fraction)
 
 double latency_mean_ns(const struct latency_sum *sum)
 {
-    return sum->count > 0 ? (double)sum->sum_ns / (double)sum->count : 0;
+    return sum->count > 0 ? sum->sum_ns / (double)sum->count : 0;
 }

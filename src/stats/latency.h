@@ -28,7 +28,8 @@ enum {
 
 struct latency {
     counter bucket[LATENCY_BUCKET_COUNT];
-    counter sum_ns;
+    counter sum_ns;       /* modulo 2^64: 584 years, which a million messages wait in five hours */
+    counter sum_overflow; /* how often it has begun anew */
     counter max_ns;
 };
 
@@ -36,7 +37,7 @@ struct latency {
 struct latency_sum {
     uint64_t bucket[LATENCY_BUCKET_COUNT];
     uint64_t count;
-    uint64_t sum_ns;
+    double sum_ns;
     uint64_t max_ns;
 };
 
@@ -54,8 +55,12 @@ static inline size_t latency_index(uint64_t ns)
 /* Adds @count times of @ns.  Only the histogram's one writer may call this. */
 static inline void latency_add(struct latency *latency, uint64_t ns, uint64_t count)
 {
+    const uint64_t before_ns = counter_read(&latency->sum_ns);
+
     counter_add(&latency->bucket[latency_index(ns)], count);
     counter_add(&latency->sum_ns, ns * count);
+    if (before_ns + ns * count < before_ns)
+        counter_add(&latency->sum_overflow, 1);
     if (ns > counter_read(&latency->max_ns))
         counter_set(&latency->max_ns, ns);
 }
@@ -73,7 +78,8 @@ void latency_subtract(struct latency_sum *sum, const struct latency_sum *earlier
 /* The value that @fraction (0 to 1) of the values do not exceed; 0 when there are none. */
 uint64_t latency_percentile_ns(const struct latency_sum *sum, double fraction);
 
-/* The mean, 0 when there are no values.  Exact: it is not made from buckets. */
+/* The mean, 0 when there are no values.  It is not made from buckets: exact to a double's digits.
+ */
 double latency_mean_ns(const struct latency_sum *sum);
 
 #endif

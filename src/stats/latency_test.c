@@ -3,6 +3,7 @@
  * latency_test - bucket bounds, the promised error, merging */
 #include "stats/latency.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -120,9 +121,32 @@ static void merging_adds_and_subtracting_leaves_the_interval(void **state)
     free_state(state);
 }
 
+/* As in a run of minutes in which the server takes half of the rate. */
+static void sums_are_longer_than_64_bits(void **state)
+{
+    const uint64_t minute_ns = UINT64_C(60000000000);
+    struct latency *const latency = *state = new_latency();
+    struct latency_sum *const earlier = new_sum();
+    struct latency_sum *const sum = new_sum();
+
+    for (int i = 0; i < 1000; i++)
+        latency_add(latency, minute_ns, 1000000);
+    latency_merge(earlier, latency);
+    assert_true(fabs(latency_mean_ns(earlier) / (double)minute_ns - 1) < 1e-9);
+
+    latency_add(latency, 2 * minute_ns, 1000000);
+    latency_merge(sum, latency);
+    latency_subtract(sum, earlier);
+    assert_true(fabs(latency_mean_ns(sum) / (2 * (double)minute_ns) - 1) < 1e-9);
+    free(earlier);
+    free(sum);
+    free_state(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_are_longer_than_64_bits),
         cmocka_unit_test(each_bucket_follows_the_one_before),
         cmocka_unit_test(the_error_is_at_most_0_8_percent),
         cmocka_unit_test(percentiles_of_known_values),
