@@ -18,6 +18,7 @@
 
 #define THRESHOLD_DEFAULT "3%"
 #define SIGNIFICANT_P     0.05
+#define SECOND_MIN_S      0.9 /* a run may begin or end within one */
 
 enum { REASON_SIZE = 160 };
 
@@ -32,9 +33,10 @@ static const char help[] =
     "      --json FILE          the figures and the verdict; - is stdout\n"
     "      --html FILE          the same as a page with charts\n"
     "\n"
-    "The seconds of both runs are ranked (Mann-Whitney): acks per second of a closed loop, p99\n"
-    "of an open one.  Each side needs 5 of them.  SAME wants a 95 % interval inside of the\n"
-    "threshold; FASTER and SLOWER want p <= 0.05 and a change beyond it.\n"
+    "The measured seconds of both runs are ranked (Mann-Whitney): acks per second of a closed\n"
+    "loop, p99 of an open one, where a second without acks has the longest time of its run.  Each\n"
+    "side needs 5 of them.  SAME wants a 95 % interval inside of the threshold; FASTER and SLOWER\n"
+    "want p <= 0.05 and a change beyond it.\n"
     "\n"
     "Exit status: 0 FASTER or SAME; 10 SLOWER; 14 INCONCLUSIVE, or --force; 13 the runs cannot\n"
     "be compared; 64 wrong usage, or there is no such run.\n";
@@ -85,11 +87,29 @@ static int load_pair(const struct history *history, const struct args *args, str
     return 0;
 }
 
+/* True when @a and @b, of a result, are as many connections of the same kinds. */
+static bool has_same_mix(const json_t *a, const json_t *b)
+{
+    if (json_array_size(a) != json_array_size(b))
+        return false;
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        static const char *const keys[] = {"kind", "connections"};
+
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+            if (!json_equal(json_object_get(json_array_get(a, i), keys[k]),
+                            json_object_get(json_array_get(b, i), keys[k])))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* Names what makes the runs different experiments; NULL when nothing does. */
 static const char *find_difference(const struct pair *pair)
 {
-    static const char *const keys[] = {"loop",    "connections", "depth",   "window", "size",
-                                       "dialect", "rate",        "threads", "time_s", "schema"};
+    static const char *const keys[] = {
+        "loop",    "connections", "depth",   "window", "size",     "dialect",   "rate",
+        "threads", "time_s",      "arrival", "burst",  "warmup_s", "timeout_s", "rate_segments"};
     const json_t *const a = json_object_get(pair->runs[0], "result");
     const json_t *const b = json_object_get(pair->runs[1], "result");
 
@@ -101,6 +121,8 @@ static const char *find_difference(const struct pair *pair)
     }
     if (!json_equal(json_object_get(a, "schema"), json_object_get(b, "schema")))
         return "schema";
+    if (!has_same_mix(json_object_get(a, "mix"), json_object_get(b, "mix")))
+        return "mix";
     if (strcmp(pair->measurements[0].stream_hash, pair->measurements[1].stream_hash) != 0)
         return "messages (stream_hash)";
     return environment_difference(json_object_get(pair->runs[0], "environment"),
@@ -113,16 +135,38 @@ struct seconds {
     size_t count;
 };
 
+/* True for a whole second of the time that counts. */
+static bool is_measured_second(const json_t *interval)
+{
+    const char *const phase = json_string_value(json_object_get(interval, "phase"));
+
+    return phase && strcmp(phase, "measured") == 0 &&
+           json_number_value(json_object_get(interval, "duration_s")) >= SECOND_MIN_S;
+}
+
+/* The figure @key of a second.  One without acks has the worst: 1 ack, and as p99 the longest time
+ * of the run, @worst_ns.  None is 0, so that they can be divided. */
+static double read_second(const json_t *interval, const char *key, double worst_ns)
+{
+    const bool is_time = strcmp(key, "p99_ns") == 0;
+    const double value = json_number_value(json_object_get(interval, key));
+    const bool is_silent = json_integer_value(json_object_get(interval, "acked")) == 0;
+
+    return fmax(is_time && is_silent ? worst_ns : value, 1);
+}
+
 /* The caller frees the values. */
-static struct seconds read_seconds(const json_t *run, const char *key)
+static struct seconds read_seconds(const json_t *run, const char *key, double worst_ns)
 {
     const json_t *const intervals = json_object_get(json_object_get(run, "result"), "intervals");
     const size_t count = json_array_size(intervals);
     struct seconds seconds = {.values = calloc(count + 1, sizeof *seconds.values)};
 
-    for (; seconds.values && seconds.count < count; seconds.count++)
-        seconds.values[seconds.count] =
-            json_number_value(json_object_get(json_array_get(intervals, seconds.count), key));
+    for (size_t i = 0; seconds.values && i < count; i++) {
+        const json_t *const interval = json_array_get(intervals, i);
+        if (is_measured_second(interval))
+            seconds.values[seconds.count++] = read_second(interval, key, worst_ns);
+    }
     return seconds;
 }
 
@@ -176,8 +220,9 @@ static struct comparison compare(const struct pair *pair, double threshold)
         .high = NAN,
         .difference = find_difference(pair),
     };
-    struct seconds a = read_seconds(pair->runs[0], open ? "p99_ns" : "acks_per_s");
-    struct seconds b = read_seconds(pair->runs[1], open ? "p99_ns" : "acks_per_s");
+    const char *const key = open ? "p99_ns" : "acks_per_s";
+    struct seconds a = read_seconds(pair->runs[0], key, pair->measurements[0].figures[FIGURE_MAX]);
+    struct seconds b = read_seconds(pair->runs[1], key, pair->measurements[1].figures[FIGURE_MAX]);
 
     comparison.seconds = json_pack("{s:o, s:o}", "a", pack_values(&a), "b", pack_values(&b));
     if (a.count > 0 && b.count > 0)
