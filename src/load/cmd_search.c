@@ -50,7 +50,8 @@ static const char help[] =
     "  -q, --quiet              print nothing but errors\n"
     "\n"
     "The rate is doubled until the promise breaks, then the interval is halved, then the answer\n"
-    "is run three times more, and once 5 % above.  A step that is not valid (the client was the\n"
+    "is run three times more, and once 5 % above.  A rate that the server does not take is not\n"
+    "kept, whatever the promise.  A step that is not valid (the client was the\n"
     "limit) is repeated, three times in all; it never counts against the server.\n"
     "\n"
     "Exit status: 0 found; 11 not even the lowest rate keeps the promise; 13 no result; 64\n"
@@ -157,10 +158,10 @@ static void record_step(struct search *search, const struct measurement *it,
 {
     static const char *const outcomes[] = {
         [CLIMB_HOLDS] = "ok", [CLIMB_MISSES] = "miss", [CLIMB_SAYS_NOTHING] = "invalid"};
-    json_t *const step =
-        json_pack("{s:s, s:f, s:s, s:s?, s:s}", "phase", climb_phase_name(search->climb.phase),
-                  "rate", search->climb.rate, "outcome", outcomes[outcome], "broken",
-                  broken ? figure_name(broken->figure) : NULL, "reason", it->reason);
+    const char *const why = broken ? figure_name(broken->figure) : it->refused ? "rate" : NULL;
+    json_t *const step = json_pack(
+        "{s:s, s:f, s:s, s:s?, s:s}", "phase", climb_phase_name(search->climb.phase), "rate",
+        search->climb.rate, "outcome", outcomes[outcome], "broken", why, "reason", it->reason);
 
     for (enum figure figure = 0; figure < FIGURE_COUNT; figure++) {
         const double value = it->figures[figure];
@@ -175,20 +176,21 @@ static void record_step(struct search *search, const struct measurement *it,
             text_amount(&(struct text){{0}}, search->climb.rate), it->figures[FIGURE_P50] / 1e3,
             it->figures[FIGURE_P99] / 1e3, outcomes[outcome], outcome == CLIMB_HOLDS ? "" : ": ",
             outcome == CLIMB_SAYS_NOTHING ? it->reason
-            : broken                      ? figure_name(broken->figure)
+            : why                         ? why
                                           : "");
     fflush(search->people);
 }
 
 /* A promise that is kept although the client was late is kept; one that is broken then may be the
- * client's fault. */
+ * client's fault.  A rate that the server does not take is not kept, whatever was promised of it.
+ */
 static enum climb_outcome judge(const struct search *search, const struct measurement *it,
                                 const struct slo_term *broken)
 {
     const bool rate_kept = it->figures[FIGURE_ACKS] >= RATE_KEPT * search->climb.rate;
 
     if (it->valid)
-        return broken ? CLIMB_MISSES : CLIMB_HOLDS;
+        return broken || it->refused ? CLIMB_MISSES : CLIMB_HOLDS;
     return it->pessimistic && rate_kept && !broken ? CLIMB_HOLDS : CLIMB_SAYS_NOTHING;
 }
 

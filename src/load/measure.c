@@ -105,6 +105,7 @@ static void read_validity(struct measurement *measurement, const json_t *result)
     const bool stamped = !checked || json_is_true(json_object_get(validity, "valid"));
 
     measurement->valid = stamped && strcmp(text_at(result, "verdict"), "invalid") != 0;
+    measurement->refused = strcmp(stamp, "SERVER-BOUND") == 0;
     measurement->pessimistic =
         !stamped && (strcmp(stamp, "CLIENT-BOUND") == 0 || strcmp(stamp, "NOISY") == 0);
     if (stamped)

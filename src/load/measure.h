@@ -40,6 +40,7 @@ struct measurement {
     int exit_status;  /* of the run: 0, 12 or 13 */
     bool valid;       /* the load was what was asked for, and the client not its limit */
     bool pessimistic; /* not valid, but its latencies can only be too long */
+    bool refused;     /* valid, but the server did not take messages as fast as they were due */
     char reason[MEASURE_TEXT_SIZE];
     json_t *result; /* owned */
 };
