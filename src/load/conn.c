@@ -87,7 +87,7 @@ static void end(struct conn *conn, struct lane *lane, bool cut)
 static void disconnect(struct conn *conn, struct lane *lane, enum error_cause cause,
                        struct bytes bytes)
 {
-    if (conn->split_size > 0)
+    if (conn->split_size > 0 || cause == CAUSE_EXTRA_BYTES)
         lane->ledger.malformed++;
     if (!lane->closing)
         lane->disconnect_count++;
@@ -114,6 +114,13 @@ void conn_finish(struct conn *conn)
 
 void conn_close(struct conn *conn, struct lane *lane)
 {
+    const struct bytes split = {conn->split, conn->split_size};
+
+    /* No ack is owed any more, and yet something has come that might begin one. */
+    if (conn->split_size > 0 && conn->verify.top == conn->sent) {
+        lane->ledger.malformed++;
+        note_error(conn, lane, CAUSE_EXTRA_BYTES, 1, split);
+    }
     end(conn, lane, false);
 }
 

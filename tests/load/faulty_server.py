@@ -28,7 +28,9 @@ class Connection:
 
 
 class FaultyServer:
-    def __init__(self, fault=None, read=True, path=None):
+    def __init__(self, fault=None, read=True, path=None, farewell=b""):
+        """@farewell is sent when a client says that it has finished; then nothing, for a second."""
+        self.farewell = farewell
         self.fault = fault or (lambda connection, number, message_id: ack(message_id))
         self.read = read
         self.frames = []  # (connection number, id, payload) of all requests
@@ -78,11 +80,17 @@ class FaultyServer:
             except OSError:
                 pass
 
+    def _take_leave(self, peer):
+        if self.farewell:
+            peer.sendall(self.farewell)
+            self._stopping.wait(timeout=1)
+
     def _answer(self, peer, connection, connection_number):
         held = b""
         while True:
             got = peer.recv(65536)
             if not got:
+                self._take_leave(peer)
                 return
             held += got
             answer = b""

@@ -505,6 +505,42 @@ def test_a_signal_ends_the_run_early_with_a_table(signal_number):
     assert "messages" in output
 
 
+def test_a_signal_ends_what_cannot_be_kept_up_with():
+    """More messages become due each second than a client can count."""
+    with FaultyServer() as server:
+        running = subprocess.Popen([ACKLOAD, "run", "--connect", server.address, "-c", "2",
+                                    "--rate", "1000m", "--arrival", "poisson", "--time", "60s",
+                                    "--drain-timeout", "1s"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(2)
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=10)
+    assert "(ended early)" in output + errors
+
+
+@pytest.mark.parametrize("farewell, options", [
+    (ack(b"00000000")[:5], ()), (ack(b"00000000"), ()),
+    (ack(b"00000000")[:5], ("--dialect", "none")), (ack(b"00000000"), ("--dialect", "none"))])
+def test_what_comes_behind_the_last_ack_is_no_success(farewell, options):
+    with FaultyServer(farewell=farewell) as server:
+        status, result = run(server, *options, connections=1)
+    assert status == FAILED
+    assert result["verdict"] == "failed"
+    assert sum(result["ledger"][name] for name in BAD_ACKS) == 1
+    assert [error["cause"] for error in result["errors"]] == ["extra_bytes"]
+
+
+@pytest.mark.parametrize("command, length", [(0, 14), (0, 0), (0, 255)])
+def test_acks_without_a_command_are_none(command, length):
+    def blank(connection, number, message_id):
+        return length.to_bytes(4, "big") + ack(message_id, command=command)[4:]
+
+    with FaultyServer(blank) as server:
+        status, result = run(server, "-d", "4", connections=1)
+    assert status == FAILED
+    assert result["ledger"]["ok"] == 0 and result["ledger"]["malformed"] > 0
+
+
 def test_a_second_signal_does_not_wait_for_the_drain():
     with FaultyServer(read=False) as server:
         running = subprocess.Popen([ACKLOAD, "run", "--connect", server.address, "-c", "2",
