@@ -125,7 +125,7 @@ static int measure_slice(struct contest *contest, int side, struct measurement *
                          struct ackd_error *error)
 {
     const struct measure_plan plan = {.args = contest->plan->args, .time = contest->plan->time};
-    const bool fixed_rate = args_find(contest->plan->args, "rate", 0) != NULL;
+    const bool fixed_rate = args_find(contest->plan->args, "rate", 'r') != NULL;
 
     for (int i = 0;; i++) {
         int status =

@@ -4,6 +4,8 @@
 #include "load/effect_chart.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <string.h>
 
 #include "load/chart.h"
 #include "load/page.h"
@@ -146,18 +148,27 @@ static void write_floor(FILE *to, const struct frame *frame, double floor)
                 x_of(frame, sides[i]), TOP, BOTTOM_Y, 100 * floor);
 }
 
+/* Appends to the text of LINE_SIZE bytes; what has no room is left out. */
+__attribute__((format(printf, 2, 3))) static void append(char *words, const char *format, ...)
+{
+    const size_t length = strlen(words);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(words + length, LINE_SIZE - length, format, arguments);
+    va_end(arguments);
+}
+
 static void describe(const struct effect_chart *chart, char *ret_words)
 {
-    int length = snprintf(ret_words, LINE_SIZE, "B lies %+.2f %% from A", 100 * chart->change);
-
+    ret_words[0] = '\0';
+    append(ret_words, "B lies %+.2f %% from A", 100 * chart->change);
     if (isfinite(chart->low))
-        length +=
-            snprintf(ret_words + length, (size_t)(LINE_SIZE - length),
-                     ", 95 %% interval %+.2f %% to %+.2f %%", 100 * chart->low, 100 * chart->high);
+        append(ret_words, ", 95 %% interval %+.2f %% to %+.2f %%", 100 * chart->low,
+               100 * chart->high);
     if (isfinite(chart->floor))
-        length += snprintf(ret_words + length, (size_t)(LINE_SIZE - length), ", floor %.2f %%",
-                           100 * chart->floor);
-    snprintf(ret_words + length, (size_t)(LINE_SIZE - length), ": %s", answer_name(chart->answer));
+        append(ret_words, ", floor %.2f %%", 100 * chart->floor);
+    append(ret_words, ": %s", answer_name(chart->answer));
 }
 
 void effect_chart_write(FILE *to, const struct effect_chart *chart)

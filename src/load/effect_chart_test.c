@@ -95,6 +95,22 @@ static void what_lies_far_out_is_put_at_the_edge(void **state)
     free(text);
 }
 
+/* Stored results may come from anybody. */
+static void numbers_without_end_are_cut_off(void **state)
+{
+    (void)state;
+    const struct effect_chart chart = {.title = "x",
+                                       .answer = ANSWER_SLOWER,
+                                       .change = 1e290,
+                                       .low = 1e290,
+                                       .high = 1e290,
+                                       .floor = 1e290,
+                                       .threshold = 0.03};
+    char *const text = draw(&chart);
+    check_text(text, "B lies +");
+    free(text);
+}
+
 static void columns_hold_every_change(void **state)
 {
     (void)state;
@@ -121,6 +137,7 @@ int main(void)
         cmocka_unit_test(everything_stands_on_one_axis),
         cmocka_unit_test(what_is_not_known_is_left_out),
         cmocka_unit_test(what_lies_far_out_is_put_at_the_edge),
+        cmocka_unit_test(numbers_without_end_are_cut_off),
         cmocka_unit_test(columns_hold_every_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

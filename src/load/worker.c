@@ -16,6 +16,9 @@
 enum {
     EVENT_COUNT_MAX = 256,
 
+    /* So many messages are released between two looks whether to stop. */
+    RELEASE_COUNT = 65536,
+
     /* How long peers have to close after everything was acked. */
     CLOSING_MS = 500,
 };
@@ -214,6 +217,11 @@ static void begin_turn(struct worker *worker, uint64_t now_ns)
     worker->turn_moved = moved_count(worker);
 }
 
+static int stop_wish(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->common->stop, memory_order_relaxed);
+}
+
 /* Open loop: releases the messages that are due at @now_ns and writes them, one send for each
  * connection. */
 static void release_due(struct worker *worker, uint64_t now_ns)
@@ -224,6 +232,9 @@ static void release_due(struct worker *worker, uint64_t now_ns)
         conn_release(conn, &worker->lane);
         agenda_advance(&worker->agenda);
         worker->released++;
+        /* More may become due meanwhile than is released. */
+        if (worker->released % RELEASE_COUNT == 0 && stop_wish(worker) != WORKER_STOP_NO)
+            break;
     }
     lane_flush(&worker->lane);
 }
@@ -258,11 +269,6 @@ static void turn(struct worker *worker, uint64_t until_ns, bool due)
             conn_pump(conn, &worker->lane);
     }
     publish(worker);
-}
-
-static int stop_wish(const struct worker *worker)
-{
-    return atomic_load_explicit(&worker->common->stop, memory_order_relaxed);
 }
 
 static void begin_measuring(struct worker *worker, uint64_t now_ns)
