@@ -14,7 +14,7 @@ import time
 import pytest
 
 from faulty_server import FaultyServer, ack
-from history import stored
+from history import keep, second, stored
 from program import (ACKD, ACKLOAD, FAILED, INCONCLUSIVE, INVALID, LOAD, NO_CONNECTION, OK,
                      REGRESSION, SERVER, SHORT, SLO_MISSED, USAGE, ackload)
 
@@ -217,6 +217,52 @@ def test_other_loads_are_not_compared(kept):
     assert "no verdict" in done.stderr
 
 
+@pytest.fixture(name="open_run")
+def keep_open_run(history):
+    """A short run at a fixed rate; what it has is given."""
+    with FaultyServer() as server:
+        ackload("record", "open", "--connect", server.address, "-c", "1", "--rate", "200",
+                "--time", "300ms", "--validity", "off")
+    return stored(history, 1)
+
+
+def test_seconds_in_which_nothing_is_acked_are_the_worst(history, open_run):
+    """They have no latency; the run's longest is theirs."""
+    run = open_run["result"]
+    run["latency"]["response"]["max_ns"] = 12_000_000_000
+    run["intervals"] = [second(200, 1_000_000) for _ in range(20)]
+    keep(history, "healthy", open_run)
+    run["intervals"] = [second(0, 0)] * 12 + [second(200, 1_000_000)] * 8
+    keep(history, "stalled", open_run)
+    done = ackload("compare", "healthy", "stalled")
+    assert (done.returncode, "SLOWER" in done.stdout) == (REGRESSION, True), done.stdout
+    done = ackload("compare", "stalled", "healthy")
+    assert (done.returncode, "FASTER" in done.stdout) == (OK, True), done.stdout
+
+
+def test_only_seconds_that_were_measured_count(kept):
+    slow = stored(kept, 3)
+    for value in (1000, 1001, 1002, 1003, 1004, 1005, 1006):
+        slow["result"]["intervals"].append({**second(value), "phase": "warmup"})
+        slow["result"]["intervals"].append({**second(value), "duration_s": 0.1})
+    keep(kept, "warmed", slow)
+    done = ackload("compare", "fast", "warmed")
+    assert (done.returncode, "SLOWER" in done.stdout) == (REGRESSION, True), done.stdout
+
+
+@pytest.mark.parametrize("options, named", [
+    (("--arrival", "poisson"), "arrival"), (("--burst", "4"), "burst"),
+    (("--warmup", "50ms"), "warmup_s"), (("--timeout", "3s"), "timeout_s"),
+    (("--mix", "idle=1"), "mix")])
+def test_loads_of_another_kind_are_not_compared(history, open_run, options, named):
+    with FaultyServer() as server:
+        ackload("record", "other", "--connect", server.address, "-c", "1", "--rate", "200",
+                "--time", "300ms", "--validity", "off", *options)
+    done = ackload("compare", "open", "other")
+    assert done.returncode == INVALID, done.stdout
+    assert named in done.stderr
+
+
 # ab and aa
 
 
@@ -398,3 +444,19 @@ def test_a_slow_server_has_an_interval(history):
     assert 50 <= result["rate"] < 700
     assert result["rate"] < result["first_failing"] < 1500
     assert result["first_failing_because"] == "missed"
+
+
+def test_a_rate_that_the_server_does_not_take_is_not_kept(history):
+    """With one message in flight nothing is lost at any rate: it is only not sent."""
+    def slowly(connection, number, message_id):
+        time.sleep(0.01)
+        return ack(message_id)
+
+    with FaultyServer(slowly) as server:
+        done = ackload("search", "--connect", server.address, "-c", "1", "-d", "1", "-t", "1",
+                       "--slo", "lost=0", "--from", "20", "--max", "10k", "--precision", "20%",
+                       "--time", "1s", "--json", "-", "-q")
+    result = json.loads(done.stdout)
+    assert done.returncode == OK, result
+    assert 20 <= result["rate"] < 120
+    assert {step["broken"] for step in result["curve"] if step["outcome"] == "miss"} == {"rate"}
